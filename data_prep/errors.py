@@ -1,0 +1,44 @@
+"""One error for bad input: it lists every fault with file, row, column, value and remedy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with what the user gave us. ``row`` counts lines of the file, the header
+    being line 1.
+    """
+
+    problem: str
+    remedy: str
+    file: str = ""
+    row: int | None = None
+    column: str = ""
+    value: str = ""
+
+    def __str__(self) -> str:
+        place = ", ".join(
+            part
+            for part in (
+                self.file,
+                f"row {self.row}" if self.row is not None else "",
+                f"column {self.column!r}" if self.column else "",
+                f"value {self.value!r}" if self.value else "",
+            )
+            if part
+        )
+        return f"{place + ': ' if place else ''}{self.problem}. Remedy: {self.remedy}."
+
+
+class DataError(Exception):
+    """Bad input. Carries every fault found, so that one reading mends them all; commands exit with
+    code 2.
+    """
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        count = len(self.faults)
+        lines = [f"{count} fault{'s' if count != 1 else ''} in the input:"]
+        lines += [f"  {number}. {fault}" for number, fault in enumerate(self.faults, 1)]
+        super().__init__("\n".join(lines))

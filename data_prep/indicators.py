@@ -1,0 +1,502 @@
+"""Every published measure and indicator, defined once.
+
+A *measure* is a published column: a count, a full-time-equivalent or a mean, by LA and year. An
+*indicator* is a numerator measure over a denominator measure. Definitions follow the publishers'
+metadata: DfE children in need census underlying data (2010-2017) and Explore Education Statistics,
+DfE looked-after children (SSDA903), DfE children's social work workforce, ONS mid-year population
+estimates. Years are financial years ending 31 March.
+"""
+
+from dataclasses import dataclass
+
+CIN = "DfE children in need census"
+CLA = "DfE looked-after children return (SSDA903)"
+WORKFORCE = "DfE children's social work workforce census"
+
+
+@dataclass(frozen=True)
+class Regime:
+    """A span of years in which a measure kept one definition; ``None`` leaves that end open."""
+
+    name: str
+    first_year: int | None
+    last_year: int | None
+
+    def holds_in(self, year: int) -> bool:
+        return (self.first_year is None or year >= self.first_year) and (
+            self.last_year is None or year <= self.last_year
+        )
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A published column.
+
+    ``units`` is what one unit of the value counts. ``is_count`` is False for full-time equivalents
+    and means, which need not be whole numbers. ``parent`` is the measure that this one is a part
+    of, where the parts are true subsets.
+    """
+
+    name: str
+    label: str
+    units: str
+    definition: str
+    source: str
+    regimes: tuple[Regime, ...] = ()
+    is_count: bool = True
+    parent: str | None = None
+
+    def regime_in(self, year: int) -> Regime | None:
+        """The regime that holds in ``year``, or None where the measure never changed definition."""
+        return next((regime for regime in self.regimes if regime.holds_in(year)), None)
+
+
+@dataclass(frozen=True)
+class Indicator:
+    """``numerator`` / ``denominator`` x ``per``; a share when the numerator is a true part of the
+    denominator.
+    """
+
+    name: str
+    label: str
+    numerator: str
+    denominator: str
+    per: int
+    is_share: bool
+
+
+REGISTER_TO_PLANS = (
+    Regime("child protection register", None, 2008),
+    Regime("child protection plans", 2009, None),
+)
+AGGREGATE_TO_CENSUS = (
+    Regime("CPR3 aggregate return", None, 2009),
+    Regime("child-level census", 2010, None),
+)
+
+_MEASURES = (
+    Measure(
+        "population_0_17",
+        "Children aged 0-17",
+        "children",
+        "Resident population aged 0-17 at the mid-year before the year ends (mid-2013 for the"
+        " year ending March 2014).",
+        "ONS mid-year population estimates",
+    ),
+    Measure(
+        "referrals",
+        "Referrals",
+        "referrals",
+        "Referrals to children's social care in the year; a child may be referred more than once.",
+        CIN,
+        regimes=AGGREGATE_TO_CENSUS,
+    ),
+    Measure(
+        "rereferrals",
+        "Re-referrals",
+        "referrals",
+        "Referrals in the year that came within 12 months of an earlier referral of the same "
+        "child.",
+        CIN,
+        regimes=AGGREGATE_TO_CENSUS,
+        parent="referrals",
+    ),
+    Measure(
+        "children_referred",
+        "Children referred",
+        "children",
+        "Children with at least one referral in the year.",
+        CIN,
+        parent="referrals",
+    ),
+    Measure(
+        "children_rereferred",
+        "Children referred more than once",
+        "children",
+        "Children with more than one referral in the year: printed for 2010 in place of "
+        "re-referrals, another measure.",
+        CIN,
+        parent="children_referred",
+    ),
+    Measure(
+        "referrals_nfa",
+        "Referrals with no further action",
+        "referrals",
+        "Referrals closed before any assessment.",
+        CIN,
+        parent="referrals",
+    ),
+    Measure(
+        "referrals_not_in_need",
+        "Referrals assessed, child not in need",
+        "referrals",
+        "Referrals closed after assessment because the child was not in need (closure reason "
+        "RC8 or RC9).",
+        CIN,
+        parent="referrals",
+    ),
+    Measure(
+        "initial_assessments",
+        "Initial assessments",
+        "assessments",
+        "Initial assessments completed in the year; discontinued during 2013-14.",
+        CIN,
+    ),
+    Measure(
+        "initial_assessments_7_days",
+        "Initial assessments within 7 working days",
+        "assessments",
+        "Initial assessments completed within 7 working days of referral, the standard to 2010.",
+        CIN,
+        parent="initial_assessments",
+    ),
+    Measure(
+        "initial_assessments_10_days",
+        "Initial assessments within 10 working days",
+        "assessments",
+        "Initial assessments completed within 10 working days of referral, the standard from "
+        "2010-11.",
+        CIN,
+        parent="initial_assessments",
+    ),
+    Measure(
+        "core_assessments",
+        "Core assessments",
+        "assessments",
+        "Core assessments completed in the year; discontinued during 2013-14.",
+        CIN,
+    ),
+    Measure(
+        "core_assessments_35_days",
+        "Core assessments within 35 working days",
+        "assessments",
+        "Core assessments completed within 35 working days.",
+        CIN,
+        parent="core_assessments",
+    ),
+    Measure(
+        "single_assessments",
+        "Single (continuous) assessments",
+        "assessments",
+        "Single assessments completed in the year; they replaced initial and core assessments"
+        " from 2013-14.",
+        CIN,
+    ),
+    Measure(
+        "single_assessments_45_days",
+        "Single assessments within 45 working days",
+        "assessments",
+        "Single assessments completed within 45 working days.",
+        CIN,
+        parent="single_assessments",
+    ),
+    Measure(
+        "section47",
+        "Section 47 enquiries",
+        "enquiries",
+        "Enquiries started in the year under section 47 of the Children Act 1989.",
+        CIN,
+    ),
+    Measure(
+        "icpc",
+        "Initial child protection conferences",
+        "conferences",
+        "Children subject of an initial child protection conference in the year.",
+        CIN,
+    ),
+    Measure(
+        "icpc_15_days",
+        "Conferences within 15 working days",
+        "conferences",
+        "Initial child protection conferences held within 15 working days of the start of the"
+        " section 47 enquiry.",
+        CIN,
+        parent="icpc",
+    ),
+    Measure(
+        "cpp_starts",
+        "Child protection plans started",
+        "plans",
+        "Child protection plans that started in the year; registrations on the child "
+        "protection register to March 2008.",
+        CIN,
+        regimes=REGISTER_TO_PLANS,
+    ),
+    Measure(
+        "cpp_second_or_subsequent",
+        "Second or subsequent plans",
+        "plans",
+        "Plans that started in the year and were not the child's first, however long ago that was.",
+        CIN,
+        regimes=REGISTER_TO_PLANS,
+        parent="cpp_starts",
+    ),
+    Measure(
+        "cpp_ended",
+        "Child protection plans ended",
+        "plans",
+        "Child protection plans that ended in the year.",
+        CIN,
+    ),
+    Measure(
+        "cpp_ended_2_years",
+        "Plans ended after 2 years or more",
+        "plans",
+        "Child protection plans that ended in the year having lasted 2 years or more.",
+        CIN,
+        parent="cpp_ended",
+    ),
+    Measure(
+        "cpp_at_31_march",
+        "Child protection plans at 31 March",
+        "children",
+        "Children on a child protection plan on 31 March; on the child protection register to"
+        " March 2008.",
+        CIN,
+        regimes=REGISTER_TO_PLANS,
+    ),
+    Measure(
+        "cpp_open_2_years",
+        "Plans open 2 years or more at 31 March",
+        "children",
+        "Children on a plan on 31 March that had been open for 2 years or more.",
+        CIN,
+        parent="cpp_at_31_march",
+    ),
+    Measure(
+        "cpp_due_review",
+        "Plans open 3 months or more at 31 March",
+        "children",
+        "Children on a plan on 31 March that had been open for 3 months or more, so that "
+        "reviews were due.",
+        CIN,
+        parent="cpp_at_31_march",
+    ),
+    Measure(
+        "cpp_reviewed_on_time",
+        "Plans reviewed on time",
+        "children",
+        "Children on a plan open 3 months or more on 31 March whose reviews were all held on time.",
+        CIN,
+        parent="cpp_due_review",
+    ),
+    Measure(
+        "cin_starts",
+        "Episodes of need started",
+        "episodes",
+        "Episodes of need that started in the year.",
+        CIN,
+    ),
+    Measure(
+        "cin_ended",
+        "Episodes of need ended",
+        "episodes",
+        "Episodes of need that ended in the year.",
+        CIN,
+    ),
+    Measure(
+        "cin_ended_3_months",
+        "Episodes of need ended within 3 months",
+        "episodes",
+        "Episodes of need that ended in the year having lasted less than 3 months; other "
+        "bands in 2010.",
+        CIN,
+        parent="cin_ended",
+    ),
+    Measure(
+        "cin_at_31_march",
+        "Children in need at 31 March",
+        "children",
+        "Open episodes of need on 31 March, children looked after and on plans among them.",
+        CIN,
+    ),
+    Measure(
+        "cin_open_2_years",
+        "Children in need for 2 years or more at 31 March",
+        "children",
+        "Episodes of need open on 31 March that had been open for 2 years or more.",
+        CIN,
+        parent="cin_at_31_march",
+    ),
+    Measure(
+        "cla_at_31_march",
+        "Children looked after at 31 March",
+        "children",
+        "Children looked after on 31 March.",
+        CLA,
+    ),
+    Measure(
+        "cla_starts",
+        "Children who started to be looked after",
+        "children",
+        "Children who started to be looked after in the year.",
+        CLA,
+    ),
+    Measure(
+        "social_workers",
+        "Social workers, agency staff included",
+        "full-time equivalents",
+        "Children's social workers at 30 September in the year, agency workers included.",
+        WORKFORCE,
+        is_count=False,
+    ),
+    Measure(
+        "agency_workers",
+        "Agency social workers",
+        "full-time equivalents",
+        "Agency children's social workers at 30 September in the year.",
+        WORKFORCE,
+        is_count=False,
+        parent="social_workers",
+    ),
+    Measure(
+        "permanent_workers",
+        "Social workers employed",
+        "full-time equivalents",
+        "Children's social workers employed by the authority at 30 September in the year.",
+        WORKFORCE,
+        is_count=False,
+        parent="social_workers",
+    ),
+    Measure(
+        "vacancies",
+        "Social worker vacancies",
+        "full-time equivalents",
+        "Vacant children's social worker posts at 30 September in the year.",
+        WORKFORCE,
+        is_count=False,
+    ),
+    Measure(
+        "leavers",
+        "Social workers who left",
+        "full-time equivalents",
+        "Children's social workers who left the authority in the 12 months to 30 September in"
+        " the year.",
+        WORKFORCE,
+        is_count=False,
+    ),
+    Measure(
+        "caseload",
+        "Average caseload",
+        "cases per full-time equivalent",
+        "Cases held per full-time equivalent case-holding social worker at 30 September in "
+        "the year.",
+        WORKFORCE,
+        is_count=False,
+    ),
+)
+MEASURES: dict[str, Measure] = {measure.name: measure for measure in _MEASURES}
+
+_INDICATORS = (
+    Indicator("referral_rate", "Referrals", "referrals", "population_0_17", 10_000, False),
+    Indicator("rereferral_share", "Re-referrals", "rereferrals", "referrals", 100, True),
+    Indicator("nfa_share", "No further action", "referrals_nfa", "referrals", 100, True),
+    Indicator(
+        "not_in_need_share",
+        "Assessed, not in need",
+        "referrals_not_in_need",
+        "referrals",
+        100,
+        True,
+    ),
+    Indicator(
+        "ia_7_days_share",
+        "Initial assessments in 7 days",
+        "initial_assessments_7_days",
+        "initial_assessments",
+        100,
+        True,
+    ),
+    Indicator(
+        "ia_10_days_share",
+        "Initial assessments in 10 days",
+        "initial_assessments_10_days",
+        "initial_assessments",
+        100,
+        True,
+    ),
+    Indicator(
+        "ca_35_days_share",
+        "Core assessments in 35 days",
+        "core_assessments_35_days",
+        "core_assessments",
+        100,
+        True,
+    ),
+    Indicator(
+        "sa_45_days_share",
+        "Single assessments in 45 days",
+        "single_assessments_45_days",
+        "single_assessments",
+        100,
+        True,
+    ),
+    Indicator(
+        "section47_rate", "Section 47 enquiries", "section47", "population_0_17", 10_000, False
+    ),
+    Indicator("icpc_rate", "Initial conferences", "icpc", "population_0_17", 10_000, False),
+    Indicator("icpc_15_days_share", "Conferences in 15 days", "icpc_15_days", "icpc", 100, True),
+    Indicator("cpp_start_rate", "Plans started", "cpp_starts", "population_0_17", 10_000, False),
+    Indicator("cpp_rate", "Plans at 31 March", "cpp_at_31_march", "population_0_17", 10_000, False),
+    Indicator(
+        "second_plan_share",
+        "Second or subsequent plans",
+        "cpp_second_or_subsequent",
+        "cpp_starts",
+        100,
+        True,
+    ),
+    Indicator(
+        "cpp_open_2_years_share",
+        "Plans open 2+ years",
+        "cpp_open_2_years",
+        "cpp_at_31_march",
+        100,
+        True,
+    ),
+    Indicator(
+        "cpp_ended_2_years_share",
+        "Plans ended after 2+ years",
+        "cpp_ended_2_years",
+        "cpp_ended",
+        100,
+        True,
+    ),
+    Indicator(
+        "cpp_reviewed_share",
+        "Plans reviewed on time",
+        "cpp_reviewed_on_time",
+        "cpp_due_review",
+        100,
+        True,
+    ),
+    Indicator(
+        "cin_rate",
+        "Children in need at 31 March",
+        "cin_at_31_march",
+        "population_0_17",
+        10_000,
+        False,
+    ),
+    Indicator(
+        "cin_ended_3_months_share",
+        "Episodes ended in 3 months",
+        "cin_ended_3_months",
+        "cin_ended",
+        100,
+        True,
+    ),
+    Indicator(
+        "cin_open_2_years_share",
+        "Children in need 2+ years",
+        "cin_open_2_years",
+        "cin_at_31_march",
+        100,
+        True,
+    ),
+    Indicator(
+        "cla_rate", "Children looked after", "cla_at_31_march", "population_0_17", 10_000, False
+    ),
+    Indicator("agency_share", "Agency workers", "agency_workers", "social_workers", 100, True),
+)
+INDICATORS: dict[str, Indicator] = {indicator.name: indicator for indicator in _INDICATORS}
