@@ -139,7 +139,9 @@ def _ess(draws: np.ndarray) -> np.ndarray:
     tau += np.maximum(after, 0)
     samples = chains * length
     tau = np.maximum(tau, 1 / np.log10(samples))
-    return samples / tau
+    # An indicator that never changes (a discrete quantity whose tail is one value) has nothing to
+    # lose by autocorrelation: every draw counts, as in ArviZ.
+    return np.where(total > 0, samples / tau, samples)
 
 
 def _scalars(array: xr.DataArray) -> Iterator[tuple[tuple[tuple[str, object], ...], int]]:

@@ -76,8 +76,9 @@ def _places(diagnostics: pd.DataFrame, estimands: pd.DataFrame) -> pd.DataFrame:
         where=diagnostics["variable"]
         + diagnostics["coordinate"].map(lambda c: f"[{c}]" if c else "")
     )
-    # A summary that is itself a share of draws has no chains to compare; it has no sd either.
-    sampled = estimands[estimands["sd"].notna()]
+    # A summary that is itself a share of draws has no sd and no chains to compare; a rank that is
+    # the same in every draw has nothing to converge.
+    sampled = estimands[estimands["sd"] > 0]
     fixed = {"estimand", "label", "unit", "mean", "sd", "lower", "upper", "interval", *columns}
     coordinates = [column for column in estimands.columns if column not in fixed]
 

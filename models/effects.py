@@ -16,16 +16,21 @@ from models.priors import Prior, draw_from
 
 
 def year_walk(
-    priors: Mapping[str, Prior], years: Sequence[int], centre: Sequence[bool]
+    priors: Mapping[str, Prior],
+    years: Sequence[int],
+    centre: Sequence[bool],
+    offset: pt.TensorVariable,
 ) -> pt.TensorVariable:
-    """A random walk over ``years``, mean zero over the years marked in ``centre``; shape (year,).
+    """A random walk over ``years`` plus ``offset``: the path as printed; both of shape (year,).
 
-    Steps are drawn on their own scale, wider where a year is missing between two. Fixing the mean
-    rather than one year makes the national level nearly independent of the steps.
+    Steps are wider where a year is missing between two. They are drawn for the printed path, around
+    the offset's own steps, because that is what data can see: a change of definition and a movement
+    of the same year cannot be told apart. The path's mean over the years marked in ``centre`` is
+    zero, which makes the national level nearly independent of the steps.
     """
     gaps = np.diff(np.asarray(years, float))
     step_sd = draw_from(priors["trend_step_sd"])
-    step = pm.Normal("trend_step", 0, step_sd * np.sqrt(gaps), dims="step")
+    step = pm.Normal("trend_step", pt.diff(offset), step_sd * np.sqrt(gaps), dims="step")
     path = pt.concatenate([pt.zeros(1), pt.cumsum(step)])
     return path - path[np.flatnonzero(centre)].mean()
 

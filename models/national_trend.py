@@ -5,7 +5,7 @@ For local authority (LA) i in year t, with count y and exposure e (children, or 
     y[i,t] ~ NegativeBinomial(mu[i,t], dispersion)         variance mu + mu^2 / dispersion
     log mu[i,t] = log e[i,t] + la_level[i] + la_slope[i] (t - t0) + trend[t] + offset[regime of t]
     (la_level, la_slope)[i] ~ Normal((national_level, 0), level and slope correlated), slopes sum to 0
-    trend: random walk | linear | break at a year | free years, mean zero over years of LA figures
+    trend: random walk | linear | break at a year | free years
 
 Years before the first LA figures rest on England totals:
 
@@ -277,12 +277,13 @@ def build(
         # national
         level_prior = priors[_level_prior(options)]
         national_level = draw_from(level_prior)
-        trend = pm.Deterministic("trend", _trend(observations, options, priors), dims="year")
         offset = _regime_offset(observations, options, priors)
+        printed = _printed_path(observations, options, priors, offset)
+        pm.Deterministic("trend", printed - offset, dims="year")
         # local authorities
         level, slope = _la_effects(observations, options, priors, national_level)
         # likelihood
-        log_mean = np.log(cells["exposure"].to_numpy()) + level[la] + (trend + offset)[year]
+        log_mean = np.log(cells["exposure"].to_numpy()) + level[la] + printed[year]
         if slope is not None:
             log_mean += slope[la] * time[year]
         scatter_sd = draw_from(priors["scatter_sd"])
@@ -295,7 +296,7 @@ def build(
             dims="obs",
         )
         if len(observations.national):
-            _national_totals(observations, priors, level, slope, trend + offset)
+            _national_totals(observations, priors, level, slope, printed)
     return model
 
 
@@ -325,16 +326,19 @@ def _level_prior(options: TrendOptions) -> str:
     return "national_level" if per_child else "national_level_per_measure"
 
 
-def _trend(
-    observations: CountObservations, options: TrendOptions, priors: Mapping[str, Prior]
+def _printed_path(
+    observations: CountObservations,
+    options: TrendOptions,
+    priors: Mapping[str, Prior],
+    offset: pt.TensorVariable,
 ) -> pt.TensorVariable:
-    """The national path on the log scale, mean zero over the years of LA figures; (year,)."""
+    """National path plus offset, log scale, mean zero over the years of LA figures; (year,)."""
     years = np.asarray(observations.years, float)
     has_las = np.isin(observations.years, observations.la_years)
     if len(years) == 1:
         return pt.zeros(1)
     if options.trend == "random_walk":
-        return year_walk(priors, observations.years, list(has_las))
+        return year_walk(priors, observations.years, list(has_las), offset)
     if options.trend == "free":
         return pm.ZeroSumNormal("year_effect", draw_from(priors["free_year_sd"]), dims="year")
     path = draw_from(priors["trend_slope"]) * years
@@ -342,6 +346,7 @@ def _trend(
         after = years > options.knot
         path += draw_from(priors["break_level"]) * after
         path += draw_from(priors["break_slope"]) * np.maximum(years - options.knot, 0)
+    path += offset
     return path - path[np.flatnonzero(has_las)].mean()
 
 
@@ -385,7 +390,7 @@ def _national_totals(
     slope: pt.TensorVariable | None,
     path: pt.TensorVariable,
 ) -> None:
-    """England totals of years before the first LA figures; ``path`` is trend plus offset."""
+    """England totals of years before the first LA figures; ``path`` is the printed one."""
     national = observations.national
     first = observations.la_years[0]
     share = first_year_shares(observations)
