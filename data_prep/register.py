@@ -67,10 +67,8 @@ class Succession:
 def _succeed(
     vested: tuple[int, int, int], source: str, pairs: str, *, code_only: bool = False
 ) -> list[Succession]:
-    return [
-        Succession(*pair.split(">"), datetime.date(*vested), code_only, source)
-        for pair in pairs.split()
-    ]
+    links = (pair.split(">") for pair in pairs.split())
+    return [Succession(old, new, datetime.date(*vested), code_only, source) for old, new in links]
 
 
 SUCCESSIONS: tuple[Succession, ...] = (
