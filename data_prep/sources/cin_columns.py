@@ -485,8 +485,15 @@ class Layout:
         for column in self.banded:
             found += [*column.inside, *column.outside]
         found += [column.header for column in self.ratios]
-        found += [column.confidence for column in (*self.counts, *self.banded) if column.confidence]
+        found += [confidence for confidence in self.confidences.values() if confidence]
         return tuple(dict.fromkeys(found))
+
+    @property
+    def confidences(self) -> dict[str, str]:
+        """Header of the data confidence of each measure, blank where there is none."""
+        return {count.measure: count.confidence for count in self.counts} | {
+            banded.measure: banded.confidence for banded in self.banded
+        }
 
     def is_unused(self, header: str) -> bool:
         """Whether a column that is not declared belongs to a topic that is left alone."""

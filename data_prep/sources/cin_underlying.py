@@ -561,7 +561,7 @@ def _bound_counts(
             outside = [cells[header] for header in banded.outside]
             counts[banded.measure] = suppression.sum_parts(total, inside, outside)
     for measure, cell in counts.items():
-        whole = counts.get(MEASURES[measure].parent or "")
-        if whole and whole.is_known and cell.is_hidden and cell.upper > whole.upper:
-            counts[measure] = suppression.bounded_cell(cell.lower, whole.upper, derived=False)
+        parent = counts.get(MEASURES[measure].parent or "")
+        if parent and parent.is_known and cell.is_hidden and cell.upper > parent.upper:
+            counts[measure] = suppression.bounded_cell(cell.lower, parent.upper, derived=False)
     return counts
