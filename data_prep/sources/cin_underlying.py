@@ -43,8 +43,9 @@ _CONFIDENCES = {
 }
 # A file with fewer of a layout's columns than this is another publication.
 _RECOGNISED = 0.5
-# Per cents and rates of authorities are rounded to one decimal; trailing zeros are dropped.
-_HALF_TENTH = 0.05
+# Per cents and rates of authorities are rounded to one decimal, some after a first rounding to two
+# decimals; trailing zeros are dropped.
+_HALF_TENTH = 0.055
 
 RATIO_COLUMNS = (
     "la_code",
