@@ -72,31 +72,39 @@ def bound_share(ceiling: float, share: tuple[float, float] | None) -> tuple[Cell
     if share is None:
         return open_cell, open_cell
     low, high = share
-    found: list[tuple[float, float, float, float]] = []  # bounds of the part, bounds of the whole
-    for count in range(int(SMALLEST), int(LARGEST) + 1):
-        # The part is small: whole = part / share.
-        least, most = _whole_numbers(count, low, high, ceiling)
-        if least <= most:
-            found.append((count, count, least, most))
-        # The rest is small: whole = rest / (1 - share).
-        least, most = _whole_numbers(count, 1 - high, 1 - low, ceiling)
-        if least <= most:
-            found.append((least - count, most - count, least, most))
-    if not found:
+    cases = []  # bounds of the part, bounds of the whole
+    if _allows_small(low, high, ceiling):
+        least, most = _whole(low, high, ceiling)
+        cases.append((SMALLEST, LARGEST, least, most))
+    if _allows_small(1 - high, 1 - low, ceiling):
+        least, most = _whole(1 - high, 1 - low, ceiling)
+        cases.append((least * low, min(most * high, most - SMALLEST), least, most))
+    if not cases:
         # The printed share contradicts the rule: only the ceiling is left.
         return open_cell, open_cell
-    parts_low, parts_high, wholes_low, wholes_high = zip(*found, strict=True)
+    part_low, part_high, whole_low, whole_high = zip(*cases, strict=True)
     return (
-        bounded_cell(min(parts_low), max(parts_high), derived=True),
-        bounded_cell(min(wholes_low), max(wholes_high), derived=True),
+        bounded_cell(min(part_low), max(part_high), derived=True),
+        bounded_cell(min(whole_low), max(whole_high), derived=True),
     )
 
 
-def _whole_numbers(count: int, low: float, high: float, ceiling: float) -> tuple[float, float]:
-    """Smallest and largest whole number of which ``count`` is a share from ``low`` to ``high``."""
-    least = math.ceil(count / high - 1e-9) if high > 0 else math.inf
-    most = math.floor(count / low + 1e-9) if low > 0 else ceiling
-    return max(least, count), min(most, ceiling)
+def _allows_small(low: float, high: float, ceiling: float) -> bool:
+    """Whether 1 to 5 can be a share from ``low`` to ``high`` of a whole number up to ``ceiling``."""
+    return high > 0 and any(
+        math.ceil(max(count, count / high) - 1e-9)
+        <= (min(ceiling, math.floor(count / low + 1e-9)) if low > 0 else ceiling)
+        for count in range(int(SMALLEST), int(LARGEST) + 1)
+    )
+
+
+def _whole(low: float, high: float, ceiling: float) -> tuple[float, float]:
+    """Bounds of a whole of which 1 to 5 is a share from ``low`` to ``high``.
+
+    That counts are whole numbers is left out of use, for together with the printed share it would
+    often uncover the very count that was hidden.
+    """
+    return SMALLEST / high, min(ceiling, LARGEST / low) if low > 0 else ceiling
 
 
 def sum_parts(total: Cell, inside: Sequence[Cell], outside: Sequence[Cell]) -> Cell:
