@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from data_prep.indicators import AGGREGATE_TO_CENSUS, MEASURES, REGISTER_TO_PLANS
+from data_prep.indicators import MEASURES
 from data_prep.schema import FRAMEWORKS
 from data_prep.simulated.inspections import (
     PREDICTORS,
@@ -18,7 +18,9 @@ from data_prep.simulated.places import Places
 from data_prep.simulated.rates import Rate, funnel_correlation
 from data_prep.simulated.shares import Share, Timeliness
 
-REGIMES = tuple(regime.name for regime in (*AGGREGATE_TO_CENSUS, *REGISTER_TO_PLANS))
+REGIMES = tuple(
+    dict.fromkeys(regime.name for measure in MEASURES.values() for regime in measure.regimes)
+)
 SHARE_NAMES = frozenset(name for name, measure in MEASURES.items() if measure.parent is not None)
 
 
