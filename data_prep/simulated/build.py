@@ -41,6 +41,7 @@ from data_prep.simulated.processes import with_overrides
 from data_prep.simulated.publication import (
     CONFIDENCE_MEASURES,
     Cells,
+    collected_years,
     draw_confidence,
     draw_low_reliability,
     draw_missing_returns,
@@ -199,7 +200,10 @@ def _england_totals(
         else:
             of_las = value.sum(axis=0)
         totals[name] = np.concatenate([np.full(earlier, np.nan), of_las])
-    return totals
+    return {
+        name: np.where(collected_years(options, name, years, national=True), total, np.nan)
+        for name, total in totals.items()
+    }
 
 
 def _cube(
