@@ -1,0 +1,1 @@
+"""Reports print what runs found: they read run folders only, never models or data."""

@@ -1,0 +1,231 @@
+"""Was the posterior computed? Blocks with their worst coordinate, chains, and rank panels."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports import figures_sampling as plots
+from reports.figures import Panel, ecdf_difference, not_assessed, simultaneous_band
+from reports.run_folder import Run
+from reports.wording import NOT_ASSESSED, count, is_number, listing, number, plain, quantity
+
+MAX_PANELS = 9
+
+
+def block_rows(run: Run) -> list[dict[str, Any]]:
+    """One row per block: its size, worst R-hat and smallest ESS, each with its coordinate."""
+    table = run.diagnostics
+    rows = []
+    for block, part in table.groupby("block", sort=False, dropna=False):
+        row: dict[str, Any] = {"block": block, "parameters": count(len(part))}
+        for name, worst, show in (
+            ("r_hat", "idxmax", lambda v: number(v, places=3)),
+            ("ess_bulk", "idxmin", count),
+            ("ess_tail", "idxmin", count),
+        ):
+            known = part[name].dropna()
+            if known.empty:
+                row[name], row[f"{name}_where"] = NOT_ASSESSED, ""
+                continue
+            at = getattr(known, worst)()
+            row[name] = show(known[at])
+            row[f"{name}_where"] = _coordinate(run, table.loc[at])
+        row["unknown"] = int(part["r_hat"].isna().sum())
+        rows.append(row)
+    return rows
+
+
+def _coordinate(run: Run, row: pd.Series) -> str:
+    """``level, Northmere 3`` from ``level`` and ``la=E06000003``."""
+    coordinate = row["coordinate"]
+    if not isinstance(coordinate, str) or not coordinate:
+        return str(row["variable"])
+    parts = []
+    for part in coordinate.split(","):
+        key, _, value = part.strip().partition("=")
+        parts.append(run.la_name(value) if key == "la" else value or key)
+    return f"{row['variable']}, {' '.join(parts)}"
+
+
+def sampler_facts(run: Run) -> list[tuple[str, str]]:
+    """Counts over all chains; a zero is printed as 0."""
+    diverging = run.variable("sample_stats", "diverging")
+    hits = run.variable("sample_stats", "reached_max_treedepth")
+    steps = run.variable("sample_stats", "n_steps")
+    facts = []
+    if diverging is not None:
+        chains, draws = diverging.shape
+        facts.append(("Draws", f"{quantity(chains, 'chain')} of {count(draws)}"))
+    for label, values in (("Divergences", diverging), ("Tree-depth hits", hits)):
+        facts.append((label, NOT_ASSESSED if values is None else count(values.sum())))
+    facts.append(("Leapfrog steps a draw", NOT_ASSESSED if steps is None else plain(steps.mean())))
+    seconds = run.provenance.get("seconds")
+    if isinstance(seconds, dict) and seconds:
+        stages = [
+            f"{stage} {number(s, places=1)} s" for stage, s in seconds.items() if is_number(s)
+        ]
+        facts.append(("Time", ", ".join(stages)))
+    return facts
+
+
+def chain_rows(run: Run) -> list[dict[str, str]]:
+    """One row per chain: divergences, depth hits, acceptance, step size, E-BFMI."""
+    stats = run.group("sample_stats")
+    if stats is None or "chain" not in stats.dims:
+        return []
+    names = ("diverging", "reached_max_treedepth", "acceptance_rate", "step_size", "energy")
+    values = {name: run.variable("sample_stats", name) for name in names}
+    rows = []
+    for chain in range(stats.sizes["chain"]):
+        own = {name: None if v is None else v[chain].astype(float) for name, v in values.items()}
+        energy = own.pop("energy")
+        row = {"chain": str(chain)}
+        for name, draws in own.items():
+            if draws is None:
+                row[name] = NOT_ASSESSED
+            elif name in ("diverging", "reached_max_treedepth"):
+                row[name] = count(draws.sum())
+            else:
+                row[name] = number(draws.mean(), places=3)
+        bad = energy is None or energy.size < 2 or not energy.var()
+        row["e_bfmi"] = (
+            NOT_ASSESSED
+            if bad or energy is None
+            else number(np.square(np.diff(energy)).mean() / energy.var(), places=2)
+        )
+        rows.append(row)
+    return rows
+
+
+def scalars(run: Run) -> list[str]:
+    """Declared hyperparameters that are scalars of the posterior."""
+    posterior = run.group("posterior")
+    if posterior is None:
+        return []
+    names = run.spec.get("hyperparameters", [])
+    return [name for name in names if name in posterior and posterior[name].ndim == 2]
+
+
+def rank_panel(run: Run) -> Panel:
+    """Whether chains agree on the hyperparameters."""
+    key, title = "chain_ranks", "Do the chains agree?"
+    names = scalars(run)
+    if not names:
+        return not_assessed(key, title, "the trace holds no scalar hyperparameters")
+    table = run.diagnostics.set_index("variable")["ess_bulk"]
+    chosen = sorted(names, key=lambda name: float(np.min(table.get(name, np.inf))))[:MAX_PANELS]
+    ranks, sizes, outside = {}, {}, []
+    for name in chosen:
+        draws = run.variable("posterior", name)
+        assert draws is not None
+        order = draws.ravel().argsort().argsort().reshape(draws.shape)
+        ranks[name] = (order + 0.5) / draws.size
+        ess = float(np.min(table.get(name, np.nan)))
+        # Autocorrelated draws wander further: the band is that of as many independent ones.
+        size = min(draws.shape[1], ess / len(draws)) if np.isfinite(ess) else draws.shape[1]
+        # Two figures are enough, and let panels share a band.
+        sizes[name] = max(10, int(float(f"{size:.1e}")))
+        place, lower, upper = simultaneous_band(sizes[name])
+        for chain in ranks[name]:
+            difference = ecdf_difference(chain, place)
+            if ((difference < lower) | (difference > upper)).any():
+                outside.append(name)
+                break
+    shows = f"A chain leaves its band in {quantity(len(outside), 'parameter')} of {len(chosen)}" + (
+        f": {listing(outside)}." if outside else "."
+    )
+    if len(names) > len(chosen):
+        shows += f" Shown: the {len(chosen)} of {len(names)} with the smallest ESS."
+    return Panel(
+        key,
+        title,
+        plots.plot_chain_ranks(ranks, sizes),
+        alt="Rank ECDF differences of each chain for the hyperparameters, within bands.",
+        read="Each line is one chain. Lines that stay in the grey band explore the same values; "
+        "with four chains a line may leave a 90% band by chance now and then.",
+        shows=shows,
+        interval="90% simultaneous band at the effective sample size",
+    )
+
+
+def prior_posterior_panel(run: Run) -> Panel:
+    """What the data taught about hyperparameters."""
+    key, title = "prior_posterior", "Prior and posterior"
+    names = scalars(run)[:MAX_PANELS]
+    if not names:
+        return not_assessed(key, title, "the trace holds no scalar hyperparameters")
+    prior, posterior = {}, {}
+    tight = []
+    for name in names:
+        after = run.draws("posterior", name)
+        assert after is not None
+        posterior[name] = after
+        before = run.draws("prior", name)
+        if before is not None and np.ndim(before) == 1:
+            prior[name] = before
+            if after.std() > 0.8 * before.std():
+                tight.append(name)
+    missing = [name for name in names if name not in prior]
+    shows = (
+        f"The data taught little about {listing(tight)}: the posterior is nearly as wide as the "
+        "prior."
+        if tight
+        else "The posterior is much narrower than the prior for "
+        f"{quantity(len(prior), 'parameter')} of {len(names)}."
+    )
+    if missing:
+        shows += f" No prior draws for {listing(missing)}: {NOT_ASSESSED}."
+    return Panel(
+        key,
+        title,
+        plots.plot_prior_posterior(names, prior, posterior),
+        alt="Histograms of prior and posterior draws of each hyperparameter.",
+        read="Grey is the prior, blue the posterior: where they coincide the data say little. "
+        "Prior tails beyond the central 96% are cut.",
+        shows=shows,
+    )
+
+
+def prior_rows(run: Run) -> list[dict[str, str]]:
+    """The prior table: distribution, prior and posterior medians and intervals, meaning, reason."""
+    rows = []
+    for prior in run.spec.get("priors", []):
+        name = str(prior.get("name"))
+        parameters = prior.get("parameters") or {}
+        arguments = ", ".join(f"{key} {value}" for key, value in parameters.items())
+        before, after = (_summary(run, group, name) for group in ("prior", "posterior"))
+        if after == NOT_ASSESSED:
+            after = _from_estimands(run, name)
+        rows.append(
+            {
+                "name": name,
+                "distribution": f"{prior.get('distribution', '')}({arguments})",
+                "meaning": str(prior.get("meaning", "")),
+                "reason": str(prior.get("reason", "")),
+                "overridden": "changed by this experiment" if prior.get("overridden") else "",
+                "prior": before,
+                "posterior": after,
+            }
+        )
+    return rows
+
+
+def _summary(run: Run, group: str, name: str) -> str:
+    draws = run.draws(group, name)
+    if draws is None:
+        return NOT_ASSESSED
+    if draws.ndim > 1:
+        return f"{count(draws[0].size)} values"
+    low, middle, high = np.quantile(draws, [0.05, 0.5, 0.95])
+    sd = float(draws.std())
+    # Too few places would print an interval as a point; two figures of the sd do not.
+    places = {"sd": sd, "mcse": sd / np.sqrt(min(len(draws), 400))}
+    return f"{number(middle, **places)} ({number(low, **places)} to {number(high, **places)})"
+
+
+def _from_estimands(run: Run, name: str) -> str:
+    from reports.wording import estimate
+
+    rows = run.estimand(name)
+    return str(estimate(dict(rows.iloc[0]))) if len(rows) == 1 else NOT_ASSESSED

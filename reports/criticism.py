@@ -1,0 +1,324 @@
+"""Panels that criticise a run; each says "not assessed" where the run lacks what it needs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from reports import figures_checks as plots
+from reports.figures import Panel, ecdf_difference, not_assessed, simultaneous_band
+from reports.figures_checks import Check, group_checks
+from reports.run_folder import Run
+from reports.wording import (
+    count,
+    listing,
+    number,
+    outside_sentence,
+    quantity,
+    share_outside,
+    with_unit,
+)
+
+PREDICTIVE_INTERVAL = "90% equal-tailed, replicated data"
+WORST = 6
+
+
+@dataclass(frozen=True)
+class WorstLa:
+    """An LA by how far its cells lie from where leave-one-out predictions put them."""
+
+    name: str
+    region: str
+    rms: str
+    worst_cell: str
+    direction: str
+
+
+def predictive_panels(run: Run) -> list[Panel]:
+    """Replicated against observed data, by year and by region."""
+    titles = {
+        "ppc_year": "Replicated and observed data by year",
+        "ppc_region": "Replicated and observed data by region",
+    }
+    cells, replicated = run.cells, run.draws("posterior_predictive")
+    if cells is None or replicated is None:
+        reason = "the run holds no posterior predictive draws"
+        return [not_assessed(key, title, reason) for key, title in titles.items()]
+    by_year = group_checks(cells, replicated, "year", run.per, run.rate_unit)
+    misfits = [sentence for check in by_year if (sentence := _misfit(check))]
+    outside, total = (sum(pair) for pair in zip(*map(_outside, by_year), strict=True))
+    shows = outside_sentence(outside, total, "observed statistics")
+    shows = " ".join([shows, *misfits])
+    panels = [
+        Panel(
+            "ppc_year",
+            titles["ppc_year"],
+            plots.plot_predictive_by_year(by_year),
+            alt="Rate, spread, share of zeros and maximum by year: observed points over replicated "
+            "bands.",
+            read="Data were drawn anew from the fitted model. Points outside the bands are "
+            "features of the data that the model does not reproduce; orange bars span "
+            "interval-valued counts.",
+            shows=shows,
+            interval=PREDICTIVE_INTERVAL,
+        )
+    ]
+    by_region = group_checks(cells, replicated, "region", run.per, run.rate_unit)[0]
+    outside, total = _outside(by_region)
+    panels.append(
+        Panel(
+            "ppc_region",
+            titles["ppc_region"],
+            plots.plot_predictive_by_region(by_region),
+            alt="Rate of each region, observed points over replicated intervals.",
+            read="As above, all years of a region together.",
+            shows=" ".join(
+                [outside_sentence(outside, total, "regions"), _misfit(by_region)]
+            ).strip(),
+            interval=PREDICTIVE_INTERVAL,
+        )
+    )
+    return panels
+
+
+def _outside(check: Check) -> tuple[int, int]:
+    return share_outside(check.observed, check.lower, check.upper)
+
+
+def _misfit(check: Check) -> str:
+    """Name where the observed statistic is outside, high and low apart."""
+    groups = np.array([str(group) for group in check.groups], dtype=object)
+    high = list(groups[check.observed > check.upper])
+    low = list(groups[check.observed < check.lower])
+    parts = [
+        f"{word} in {listing(names)}"
+        for word, names in (("higher than replicated", high), ("lower than replicated", low))
+        if names
+    ]
+    return f"{check.label}: {'; '.join(parts)}." if parts else ""
+
+
+def prior_predictive_panel(run: Run) -> Panel:
+    """What the prior expects before it sees outcomes."""
+    key, title = "prior_predictive", "What the prior expects"
+    cells, prior = run.cells, run.draws("prior_predictive")
+    if cells is None or prior is None:
+        return not_assessed(key, title, "the run holds no prior predictive draws")
+    rate = group_checks(cells, prior, "year", run.per, run.rate_unit)[0]
+    scale = run.per / cells["exposure"].to_numpy()
+    # Half a count keeps a ratio of zeros finite.
+    ratio = _ratio((prior + 0.5) * scale)
+    observed = float(_ratio((cells["y"].to_numpy()[None] + 0.5) * scale)[0])
+    inside = ((rate.observed >= rate.lower) & (rate.observed <= rate.upper)).sum()
+    low, high = rate.lower.min(), rate.upper.max()
+    shows = (
+        f"Before the data the prior lets the rate lie between {number(low)} and "
+        f"{with_unit(number(high), run.rate_unit)}; {count(inside)} of "
+        f"{count(len(rate.groups))} observed years lie inside. The observed ratio between cells, "
+        f"{number(observed)}, exceeds {count(100 * (ratio < observed).mean())}% of prior draws."
+    )
+    return Panel(
+        key,
+        title,
+        plots.plot_prior_predictive(rate, ratio, observed),
+        alt="Prior predictive rate by year with observed points, and prior predictive spread.",
+        read="Bands are rates that the prior alone would produce, on a log scale; points and the "
+        "orange line are observed. A sound prior covers the data without covering everything.",
+        shows=shows,
+        interval="90% and 50% equal-tailed, prior predictive",
+    )
+
+
+def _ratio(rates: np.ndarray) -> np.ndarray:
+    low, high = np.quantile(rates, [0.1, 0.9], axis=1)
+    return np.asarray(high / np.maximum(low, 1e-9))
+
+
+def loo_panels(run: Run) -> list[Panel]:
+    """LOO-PIT and Pareto k."""
+    cells, pit = run.cells, run.variable("criticism", "loo_pit")
+    k = run.variable("criticism", "pareto_k")
+    reason = "the run holds no leave-one-out criticism"
+    panels = []
+    title = "Calibration cell by cell: LOO-PIT"
+    if pit is None:
+        panels.append(not_assessed("loo_pit", title, reason))
+    else:
+        panels.append(
+            Panel(
+                "loo_pit",
+                title,
+                plots.plot_loo_pit(pit),
+                alt="Histogram of LOO-PIT values and their ECDF minus the diagonal with a band.",
+                read="Each cell's place within its prediction from all other cells. Flat is "
+                "calibrated; a hump means predictions too wide, a bowl too narrow, a tilt biased. "
+                "Counts known as intervals are placed at random within them.",
+                shows=_pit_sentence(pit),
+                interval="90% simultaneous band",
+            )
+        )
+    title = "Reliability of leave-one-out: Pareto k"
+    if k is None or cells is None:
+        panels.append(not_assessed("pareto_k", title, reason))
+        return panels
+    dataset = run.group("criticism")
+    good = float(dataset.attrs.get("good_k", 0.7)) if dataset is not None else 0.7
+    named = [int(i) for i in np.argsort(-k)[:3]]
+    panels.append(
+        Panel(
+            "pareto_k",
+            title,
+            plots.plot_pareto_k(cells, k, good, named),
+            alt="Pareto k of every cell by year, with the limit as a dashed line.",
+            read="Each point is one cell; within a year LAs are spread sideways. Above the dashed "
+            "line the cell sways the fit so much that its leave-one-out value is unreliable.",
+            shows=_k_sentence(cells, k, good),
+        )
+    )
+    return panels
+
+
+def loo_facts(run: Run) -> list[tuple[str, str]]:
+    """Totals of leave-one-out, where the run has them."""
+    dataset = run.group("criticism")
+    if dataset is None or "elpd_loo" not in dataset.attrs:
+        return []
+    elpd, error = dataset.attrs["elpd_loo"], dataset.attrs["elpd_se"]
+    return [
+        ("elpd (leave-one-out)", f"{number(elpd, places=0)} (standard error {count(error)})"),
+        ("Effective parameters (p_loo)", count(dataset.attrs["p_loo"])),
+    ]
+
+
+def _pit_sentence(pit: np.ndarray) -> str:
+    place, lower, upper = simultaneous_band(len(pit))
+    difference = ecdf_difference(pit, place)
+    outside = (difference < lower) | (difference > upper)
+    if not outside.any():
+        return f"The ECDF of {quantity(len(pit), 'cell')} stays inside the band throughout."
+    spread = pit.std() * np.sqrt(12)
+    if spread < 0.95:
+        shape = "predictions are too wide"
+    elif spread > 1.05:
+        shape = "predictions are too narrow"
+    else:
+        shape = "predictions tend low" if pit.mean() > 0.5 else "predictions tend high"
+    return (
+        f"The ECDF leaves the band at {count(100 * outside.mean())}% of places: {shape} "
+        f"(spread {number(spread, places=2)} of a uniform's, mean {number(pit.mean(), places=2)})."
+    )
+
+
+def _k_sentence(cells: pd.DataFrame, k: np.ndarray, good: float) -> str:
+    bad = np.flatnonzero(k > good)
+    worst = int(np.argmax(k))
+    where = f"{cells['name'].iloc[worst]} {cells['year'].iloc[worst]}"
+    text = (
+        f"{count(len(bad))} of {quantity(len(k), 'cell')} exceed {number(good, places=2)}; the "
+        f"largest is {number(k[worst], places=2)}, {where}."
+    )
+    if len(bad):
+        by_la = cells["name"].iloc[bad].value_counts()
+        named = [f"{name} ({n})" for name, n in by_la.items()]
+        text += f" By LA: {listing(named)}. Claims that rest on leave-one-out are restricted."
+    return text
+
+
+def residual_panels(run: Run) -> list[Panel]:
+    """Residuals by region and year, by LA and year, and the worst-fitting LAs."""
+    cells, residual = run.cells, run.variable("criticism", "residual")
+    titles = {
+        "region_residuals": "Residuals by region and year",
+        "residual_map": "Residuals by LA and year",
+        "worst_las": "Worst-fitting local authorities",
+    }
+    if cells is None or residual is None:
+        reason = "the run holds no leave-one-out residuals"
+        return [not_assessed(key, title, reason) for key, title in titles.items()]
+    table = cells.assign(residual=residual)
+    # The mean of n standard normals times sqrt(n) is standard normal again.
+    z = table.groupby(["region", "year"])["residual"].agg(lambda r: r.sum() / np.sqrt(len(r)))
+    z = z.unstack("year")
+    large = int((z.abs() >= 2).to_numpy().sum())
+    region, year = z.abs().stack().idxmax()
+    value = float(z.loc[region, year])
+    known = int(z.notna().to_numpy().sum())
+    panels = [
+        Panel(
+            "region_residuals",
+            titles["region_residuals"],
+            plots.plot_region_residuals(z),
+            alt="Heat map of mean residuals by region and year.",
+            read="Orange: the region's counts lie above prediction in that year; blue: below. "
+            "Rows or columns of one colour mean movement that regions or years share and the "
+            "model leaves out.",
+            shows=f"{count(large)} of {quantity(known, 'region-year')} reach 2 standard errors, "
+            f"where about {count(0.0455 * known)} would by chance; the largest is {region} {year} "
+            f"at {number(value, places=1)}.",
+        )
+    ]
+    big = int((np.abs(residual) > 3).sum())
+    extreme = int(np.argmax(np.abs(residual)))
+    panels.append(
+        Panel(
+            "residual_map",
+            titles["residual_map"],
+            plots.plot_residual_map(cells, residual),
+            alt="Heat map of residuals, one row per LA grouped by region, one column per year.",
+            read="Each small square is one cell's randomised quantile residual: noise without "
+            "pattern is good; a row that turns from blue to orange is an LA that moves in a way "
+            "the model does not follow.",
+            shows=f"SD of residuals {number(residual.std(), places=2)} (1 expected); "
+            f"{count(big)} of {quantity(len(residual), 'cell')} lie beyond 3, where about "
+            f"{count(0.0027 * len(residual))} would by chance. Most extreme: "
+            f"{cells['name'].iloc[extreme]} {cells['year'].iloc[extreme]} at "
+            f"{number(residual[extreme], places=1)}.",
+        )
+    )
+    replicated = run.draws("posterior_predictive")
+    if replicated is None:
+        reason = "the run holds no posterior predictive draws"
+        return [*panels, not_assessed("worst_las", titles["worst_las"], reason)]
+    order = _rms(table).index[:WORST].tolist()
+    names = [run.la_name(code) for code in order]
+    panels.append(
+        Panel(
+            "worst_las",
+            titles["worst_las"],
+            plots.plot_worst_las(cells, replicated, order, run.per, run.rate_unit),
+            alt=f"Observed rates of {listing(names, WORST)} over replicated intervals.",
+            read="The LAs whose residuals are largest on the whole. Points are observed, bands "
+            "what the model replicates.",
+            shows=f"Largest root mean square residual: {listing(names, 3)}. Some LA is always "
+            "worst: see the table for how far from 1 they are.",
+            interval=PREDICTIVE_INTERVAL,
+        )
+    )
+    return panels
+
+
+def _rms(table: pd.DataFrame) -> pd.Series:
+    square = table.assign(square=table["residual"] ** 2).groupby("la")["square"].mean()
+    return np.sqrt(square).sort_values(ascending=False, kind="stable")
+
+
+def worst_las(run: Run, limit: int = 10) -> list[WorstLa]:
+    """The LAs whose residuals are largest in root mean square."""
+    cells, residual = run.cells, run.variable("criticism", "residual")
+    if cells is None or residual is None:
+        return []
+    table = cells.assign(residual=residual)
+    rows = []
+    for code, rms in _rms(table).head(limit).items():
+        mine = table[table["la"] == code]
+        worst = mine.loc[mine["residual"].abs().idxmax()]
+        rows.append(
+            WorstLa(
+                run.la_name(str(code)),
+                run.la_region(str(code)),
+                number(rms, places=2),
+                f"{worst['year']} ({number(worst['residual'], places=1)})",
+                "above prediction" if worst["residual"] > 0 else "below prediction",
+            )
+        )
+    return rows

@@ -1,0 +1,195 @@
+"""What every figure shares: the house style, the palette, the panel and its embedding."""
+
+import base64
+import io
+import re
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+
+from reports import wording
+
+HERE = Path(__file__).parent
+WIDTH = 7.0
+
+# One accent for the model, one contrast for what was observed; both hold under the common forms of
+# colour blindness and in grey.
+INK = "#1c2733"
+ACCENT = "#17597f"
+ACCENT_SOFT = "#8db6d0"
+ACCENT_PALE = "#d3e3ed"
+OBSERVED = "#b8500f"
+GREY = "#8a96a3"
+GREY_PALE = "#dfe4e9"
+# Okabe and Ito's order, for chains.
+CHAINS = ("#17597f", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
+DIVERGING = mpl.colors.LinearSegmentedColormap.from_list(
+    "residual", ["#0c4468", "#7fadc9", "#f7f7f5", "#e9a777", "#9a3d05"]
+)
+PAGE_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A figure with what a reader needs beside it, or the reason why there is none.
+
+    ``interval`` says which interval the figure draws ("" for none).
+    """
+
+    key: str
+    title: str
+    figure: Figure | None
+    alt: str = ""
+    read: str = ""
+    shows: str = ""
+    interval: str = ""
+    missing: str = ""
+
+
+def not_assessed(key: str, title: str, reason: str) -> Panel:
+    """A panel that says why there is nothing to see."""
+    return Panel(key, title, None, missing=reason)
+
+
+def house_style() -> AbstractContextManager[Any]:
+    """Figures are made and saved within this context."""
+    return mpl.rc_context(fname=str(HERE / "house.mplstyle"))
+
+
+def new_figure(height: float = 3.4, **subplots: Any) -> tuple[Figure, Any]:
+    """A figure of the page's width (7 inches) and its axes."""
+    figure = Figure(figsize=(WIDTH, height))
+    return figure, figure.subplots(**subplots)
+
+
+def embed(figure: Figure, footer: str) -> tuple[str, int, int]:
+    """A figure as a data URI with its width and height in CSS pixels.
+
+    ``footer`` is printed within the picture, so that a copied figure still says what it shows.
+    """
+    width, height = figure.get_size_inches()
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        bottom = 0.22 / height
+        engine.set(rect=(0, bottom, 1, 1 - bottom))
+    figure.text(
+        1 - 0.05 / width,
+        0.05 / height,
+        footer,
+        ha="right",
+        va="bottom",
+        fontsize=7.5,
+        color="#5a6673",
+    )
+    buffer = io.StringIO()
+    nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    figure.savefig(buffer, format="svg", metadata=nothing)
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :].replace("'DejaVu Sans', ", "").replace("'DejaVu Sans'", "")
+    svg = re.sub(r"(font: [^;\"]*?px) ?[^;\"]*", rf"\1 {PAGE_FONT}", svg)
+    encoded = base64.b64encode(svg.encode()).decode()
+    return f"data:image/svg+xml;base64,{encoded}", round(width * 96), round(height * 96)
+
+
+# -- axes --------------------------------------------------------------------------------------
+
+
+def year_axis(axes: Axes, years: Any, *, label: bool = True) -> None:
+    """Whole years, financial years ending 31 March."""
+    low, high = int(min(years)), int(max(years))
+    axes.set_xlim(low - 0.6, high + 0.6)
+    step = max(1, -(-(high - low + 1) // 14))
+    axes.xaxis.set_major_locator(FixedLocator(list(range(low, high + 1, step))))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+    if label:
+        axes.set_xlabel("Year ending 31 March")
+
+
+def count_axis(axis: Any, bins: int = 5) -> None:
+    """Few round ticks with thousands separated."""
+    axis.set_major_locator(MaxNLocator(bins, min_n_ticks=3))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
+
+
+def tick(value: float) -> str:
+    """A tick label: thousands separated, no trailing zeros, a true minus."""
+    text = f"{abs(value):,.10g}" if abs(value) < 1e6 else f"{abs(value):,.0f}"
+    return f"−{text}" if value < 0 else text
+
+
+def capital(text: str) -> str:
+    """A unit or label as an axis title."""
+    return text[:1].upper() + text[1:]
+
+
+def breaks(axes: Axes, run: Any) -> list[str]:
+    """Draw the knot and changes of definition on a year axis; returns what was drawn, in words."""
+    drawn = []
+    low, high = axes.get_xlim()
+    top = axes.get_xaxis_transform()
+    note = {"transform": top, "fontsize": 7.5, "color": "#5a6673", "va": "top"}
+    for regime in run.spec.get("regimes", []):
+        first = regime.get("first_year")
+        if first is None or not low < first - 0.5 < high:
+            continue
+        axes.axvline(first - 0.5, color=GREY, linewidth=0.9, linestyle=(0, (1, 2)))
+        # Towards the middle, where there is room to write.
+        after = first - 0.5 < (low + high) / 2
+        align = {"ha": "left" if after else "right"}
+        axes.text(first - 0.5 + (0.1 if after else -0.1), 0.99, regime["name"], **align, **note)
+        drawn.append(f"{regime['name']} from {first}")
+    knot = run.spec.get("knot")
+    if wording.is_number(knot) and low < float(knot) < high:
+        axes.axvline(float(knot), color=GREY, linewidth=0.9, linestyle=(0, (5, 3)))
+        axes.text(float(knot) - 0.1, 0.91, f"knot {knot:.0f}", ha="right", **note)
+        drawn.append(f"knot at {knot:.0f}")
+    return drawn
+
+
+def band(axes: Axes, years: Any, lower: Any, upper: Any, **style: Any) -> None:
+    """An interval by year; bars where a single year leaves no band to draw."""
+    if len(years) > 1:
+        axes.fill_between(years, lower, upper, linewidth=0, **style)
+    else:
+        colour = style.get("color", ACCENT_SOFT)
+        axes.vlines(years, lower, upper, color=colour, linewidth=6, label=style.get("label"))
+
+
+@cache
+def simultaneous_band(
+    n: int, points: int = 50, width: float = 0.9
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where the ECDF of ``n`` uniform draws stays, at all of ``points`` places at once.
+
+    Simulated after Säilynoja, Bürkner and Vehtari (2022), Statistics and Computing 32: the
+    pointwise level is set so that a share ``width`` of uniform samples stays inside everywhere.
+
+    Returns
+    -------
+    Places in (0, 1), lower and upper bound of ECDF minus place.
+    """
+    from scipy.stats import binom
+
+    place = np.arange(1, points) / points
+    cells = np.random.default_rng(1).multinomial(n, np.full(points, 1 / points), size=1000)
+    counts = cells.cumsum(axis=1)[:, :-1]
+    below = binom.cdf(counts, n, place)
+    above = binom.sf(counts - 1, n, place)
+    worst = 2 * np.minimum(below, above).min(axis=1)
+    level = np.quantile(worst, 1 - width)
+    lower = binom.ppf(level / 2, n, place) / n - place
+    upper = binom.isf(level / 2, n, place) / n - place
+    return place, lower, upper
+
+
+def ecdf_difference(uniform: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """ECDF of values in (0, 1) at ``place``, minus ``place``."""
+    return np.searchsorted(np.sort(uniform), place, side="right") / len(uniform) - place

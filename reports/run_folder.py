@@ -1,0 +1,224 @@
+"""A run folder, read for printing: every file may be missing, and what is missing stays missing."""
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import netCDF4
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+# Columns of estimands.csv before the coordinates.
+SUMMARY_COLUMNS = (
+    "estimand",
+    "label",
+    "unit",
+    "mean",
+    "sd",
+    "lower",
+    "upper",
+    "interval",
+    "ess_bulk",
+    "ess_tail",
+    "r_hat",
+)
+DIAGNOSTIC_COLUMNS = (
+    "variable",
+    "block",
+    "coordinate",
+    "r_hat",
+    "ess_bulk",
+    "ess_tail",
+    "mcse_mean",
+)
+INTERVAL = "90% equal-tailed"
+
+
+@dataclass
+class Run:
+    """The contents of a run folder. Groups of the trace are opened when asked for."""
+
+    folder: Path
+    spec: dict[str, Any]
+    verdict: dict[str, Any]
+    provenance: dict[str, Any]
+    config: str
+    estimands: pd.DataFrame
+    diagnostics: pd.DataFrame
+    _open: dict[str, xr.Dataset | None] = field(default_factory=dict)
+    _draws: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read the small files.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is no ``spec.json``: nothing can be said of such a folder.
+        """
+        if not (folder / "spec.json").is_file():
+            raise FileNotFoundError(f"{folder} is not a run folder: it holds no spec.json")
+        config = folder / "config.toml"
+        return cls(
+            folder=folder,
+            spec=_read_json(folder / "spec.json"),
+            verdict=_read_json(folder / "verdict.json"),
+            provenance=_read_json(folder / "provenance.json"),
+            config=config.read_text(encoding="utf-8") if config.is_file() else "",
+            estimands=_read_estimands(folder / "estimands.csv"),
+            diagnostics=_read_table(folder / "diagnostics.csv", DIAGNOSTIC_COLUMNS),
+        )
+
+    def close(self) -> None:
+        for dataset in self._open.values():
+            if dataset is not None:
+                dataset.close()
+        self._open.clear()
+        self._draws.clear()
+
+    # -- trace -------------------------------------------------------------------------------
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups that the trace holds."""
+        path = self.folder / "trace.nc"
+        if not path.is_file():
+            return ()
+        with netCDF4.Dataset(path) as file:
+            return tuple(file.groups)
+
+    def group(self, name: str) -> xr.Dataset | None:
+        """A group of the trace, values still on disk; None where the run has none."""
+        if name not in self._open:
+            self._open[name] = (
+                xr.open_dataset(self.folder / "trace.nc", group=name, engine="netcdf4")
+                if name in self.groups
+                else None
+            )
+        return self._open[name]
+
+    def variable(self, group: str, name: str) -> np.ndarray | None:
+        """Values of one variable of the trace, or None."""
+        dataset = self.group(group)
+        if dataset is None or name not in dataset:
+            return None
+        return np.asarray(dataset[name].values)
+
+    def draws(self, group: str, name: str = "y") -> np.ndarray | None:
+        """Draws of a variable as (draw, ...), chains one after the other, or None."""
+        if (group, name) in self._draws:
+            return self._draws[group, name]
+        dataset = self.group(group)
+        if dataset is None or name not in dataset:
+            return None
+        values = dataset[name]
+        sampled = [dim for dim in ("chain", "draw", "sample") if dim in values.dims]
+        values = values.transpose(*sampled, ...)
+        flat = np.asarray(values.values).reshape(-1, *values.shape[len(sampled) :])
+        self._draws[group, name] = flat
+        return flat
+
+    def labels(self, coordinate: str) -> list[Any]:
+        """Labels that the indices ``constant_data.la`` and ``.year`` point to."""
+        for group in ("constant_data", "posterior"):
+            dataset = self.group(group)
+            # constant_data.la is an index along obs, not the coordinate that it points to.
+            if dataset is not None and dataset.sizes.get(coordinate):
+                return list(dataset[coordinate].values.tolist())
+        return list(self.spec.get("las", {})) if coordinate == "la" else self.years
+
+    @cached_property
+    def cells(self) -> pd.DataFrame | None:
+        """The observations, one row per cell of ``obs``.
+
+        Columns ``la, name, region, year, lower, upper, y, exposure``; an interval's ``y`` is its
+        midpoint. None where the trace does not say.
+        """
+        constant = self.group("constant_data")
+        needed = ("la", "year", "y_lower", "y_upper", "exposure")
+        if constant is None or any(name not in constant for name in needed):
+            return None
+        codes = np.array(self.labels("la"), dtype=object)[constant["la"].values.astype(int)]
+        years = np.array(self.labels("year"))[constant["year"].values.astype(int)]
+        lower, upper = constant["y_lower"].values, constant["y_upper"].values
+        return pd.DataFrame(
+            {
+                "la": codes,
+                "name": [self.la_name(code) for code in codes],
+                "region": [self.la_region(code) for code in codes],
+                "year": years,
+                "lower": lower.astype(float),
+                "upper": upper.astype(float),
+                "y": (lower + upper) / 2,
+                "exposure": constant["exposure"].values.astype(float),
+            }
+        )
+
+    # -- words and numbers ---------------------------------------------------------------------
+
+    @property
+    def years(self) -> list[int]:
+        return [int(year) for year in self.spec.get("data", {}).get("years", [])]
+
+    @property
+    def kind(self) -> str:
+        return str(self.spec.get("data", {}).get("kind") or "data of unknown kind")
+
+    @property
+    def is_simulated(self) -> bool:
+        return "simulated" in self.kind.lower()
+
+    @property
+    def per(self) -> float:
+        return float(self.spec.get("exposure", {}).get("per") or 1)
+
+    @property
+    def rate_unit(self) -> str:
+        return str(self.spec.get("exposure", {}).get("unit") or "per unit of exposure")
+
+    @property
+    def outcome(self) -> str:
+        return str(self.spec.get("outcome", {}).get("label") or "Outcome")
+
+    @property
+    def interval(self) -> str:
+        """Kind and width of the interval in ``estimands.csv``."""
+        printed = self.estimands["interval"].dropna().unique()
+        return str(printed[0]) if len(printed) else INTERVAL
+
+    def la_name(self, code: str) -> str:
+        return str(self.spec.get("las", {}).get(code, {}).get("name") or code)
+
+    def la_region(self, code: str) -> str:
+        return str(self.spec.get("las", {}).get(code, {}).get("region") or "region not given")
+
+    def estimand(self, name: str) -> pd.DataFrame:
+        """Rows of one estimand that hold a number, in the file's order."""
+        rows = self.estimands[self.estimands["estimand"] == name]
+        return rows[rows["mean"].notna()]
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    if not path.is_file():
+        return pd.DataFrame({name: [] for name in columns})
+    # A blank is a blank, and an authority called "NA" would be a name.
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+
+
+def _read_estimands(path: Path) -> pd.DataFrame:
+    table = _read_table(path, SUMMARY_COLUMNS)
+    for name in ("year", "year_from"):
+        if name not in table:
+            table[name] = pd.NA
+        table[name] = table[name].astype("Int64")
+    if "la" not in table:
+        table["la"] = pd.NA
+    return table

@@ -1,0 +1,121 @@
+"""One run as one self-contained HTML file, from the files of its folder and nothing else."""
+
+import base64
+import os
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from reports import computation, criticism, tables
+from reports.answers import answer_panels
+from reports.figures import HERE, Panel, embed, house_style
+from reports.run_folder import Run
+from reports.wording import NOT_ASSESSED, NOT_ESTIMABLE
+
+# Sections in reading order: anchor, heading, word in the navigation.
+SECTIONS = (
+    ("answer", "Question and answer", "Answer"),
+    ("data", "Data used and dropped", "Data"),
+    ("model", "Model and priors", "Model"),
+    ("prior", "Before the data", "Prior"),
+    ("computation", "Computation", "Computation"),
+    ("criticism", "Criticism", "Criticism"),
+    ("sensitivity", "Sensitivity", "Sensitivity"),
+    ("estimands", "Estimands", "Estimands"),
+    ("provenance", "Provenance", "Provenance"),
+)
+
+
+def render_run(run_folder: Path) -> Path:
+    """Write ``report.html`` into a run folder, whole or not at all, and return its path.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the folder holds no ``spec.json``.
+    """
+    folder = Path(run_folder)
+    with closing(Run.read(folder)) as run, house_style():
+        html = _environment().get_template("run.html").render(_context(run))
+    path = folder / "report.html"
+    partial = folder / f".tmp-report-{os.getpid()}.html"
+    try:
+        partial.write_text(html, encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        # What an older run's files do not hold is left out, not an error.
+        undefined=jinja2.ChainableUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _context(run: Run) -> dict[str, Any]:
+    verdict = tables.judge(run)
+    stamp = run.kind[:1].upper() + run.kind[1:]
+    if not verdict.reportable:
+        stamp += " · NOT REPORTABLE"
+
+    def shown(panels: list[Panel]) -> list[dict[str, Any]]:
+        return [_show(panel, stamp) for panel in panels]
+
+    return {
+        "run": run,
+        "spec": run.spec,
+        "sections": SECTIONS,
+        "verdict": verdict,
+        "checks": tables.checks(run),
+        "not_assessed": NOT_ASSESSED,
+        "not_estimable": NOT_ESTIMABLE,
+        "answers": shown(answer_panels(run)),
+        "data_rows": tables.data_rows(run),
+        "prior_rows": computation.prior_rows(run),
+        "prior_posterior": shown([computation.prior_posterior_panel(run)]),
+        "prior_predictive": shown([criticism.prior_predictive_panel(run)]),
+        "blocks": computation.block_rows(run),
+        "facts": computation.sampler_facts(run),
+        "chains": computation.chain_rows(run),
+        "ranks": shown([computation.rank_panel(run)]),
+        "predictive": shown(criticism.predictive_panels(run)),
+        "loo": shown(criticism.loo_panels(run)),
+        "loo_facts": criticism.loo_facts(run),
+        "residuals": shown(criticism.residual_panels(run)),
+        "worst_las": criticism.worst_las(run),
+        "advisory_rows": tables.advisory(run, sensitivity=False),
+        "regime_rows": tables.regime_rows(run),
+        "sensitivity": tables.advisory(run, sensitivity=True),
+        "estimands": tables.estimand_tables(run),
+        "la_table": tables.la_table(run),
+        "downloads": {name: _download(run.folder / name) for name in DOWNLOADS},
+        "provenance": tables.provenance_rows(run),
+    }
+
+
+DOWNLOADS = ("estimands.csv", "diagnostics.csv")
+
+
+def _show(panel: Panel, stamp: str) -> dict[str, Any]:
+    if panel.figure is None:
+        return {"panel": panel, "uri": "", "width": 0, "height": 0}
+    footer = f"{stamp} · {panel.interval}" if panel.interval else stamp
+    uri, width, height = embed(panel.figure, footer)
+    return {"panel": panel, "uri": uri, "width": width, "height": height}
+
+
+def _download(path: Path) -> str:
+    """A file as a data URI, or nothing."""
+    if not path.is_file():
+        return ""
+    return f"data:text/csv;base64,{base64.b64encode(path.read_bytes()).decode()}"

@@ -1,0 +1,362 @@
+"""Tables of a run report: verdict, data, estimands, provenance, as plain rows for the templates."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from reports.run_folder import SUMMARY_COLUMNS, Run
+from reports.wording import (
+    NOT_ASSESSED,
+    NOT_ESTIMABLE,
+    count,
+    estimate,
+    is_number,
+    listing,
+    number,
+    plain,
+)
+
+# Tables longer than this start closed.
+LONG = 30
+
+GATES = {
+    "r_hat": ("Rank R-hat", "below"),
+    "ess_bulk": ("Bulk effective sample size", "at least"),
+    "ess_tail": ("Tail effective sample size", "at least"),
+    "divergences": ("Divergences", "at most"),
+    "tree_depth": ("Tree-depth hits", "at most"),
+    "e_bfmi": ("E-BFMI", "at least"),
+}
+# Advisory checks that belong to the sensitivity section, by how their names start.
+SENSITIVITY = ("power", "sensitivity", "influence", "prior")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What may be said of the run: ``state`` is a CSS class, ``headline`` and ``detail`` words."""
+
+    state: str
+    headline: str
+    detail: str
+    gates: list[dict[str, str]]
+    loosened: list[str]
+    misfits: list[dict[str, Any]]
+
+    @property
+    def reportable(self) -> bool:
+        return self.state == "pass"
+
+
+def judge(run: Run) -> Verdict:
+    """The verdict as printed. It repeats ``verdict.json`` but never reads more into it: without a
+    verdict, or with a blocking gate that did not pass, nothing is reportable.
+    """
+    verdict = run.verdict
+    gates = [_gate(gate) for gate in verdict.get("gates", [])]
+    blocking = [gate for gate in gates if gate["blocking"]]
+    failed = [gate["label"] for gate in blocking if gate["status"] == "fail"]
+    unknown = [gate["label"] for gate in blocking if gate["status"] not in ("pass", "fail")]
+    reasons = []
+    if failed:
+        reasons.append(f"failed: {listing(failed, 10)}")
+    if unknown:
+        reasons.append(f"{NOT_ASSESSED}: {listing(unknown, 10)}")
+    if verdict and not blocking:
+        reasons.append("no blocking gate was recorded")
+    if not verdict:
+        state, headline = "fail", "Not reportable"
+        reasons = ["the run has no verdict, so nothing was assessed"]
+    elif not verdict.get("completed"):
+        state, headline = "fail", "Not completed, not reportable"
+    elif verdict.get("reportable") and not reasons:
+        state, headline = "pass", "Completed and reportable"
+        reasons = [f"all {count(len(blocking))} blocking gates passed"]
+    else:
+        state, headline = "fail", "Completed, not reportable"
+        reasons = reasons or ["the verdict gives no reason"]
+    misfits = [row for row in verdict.get("predictive_checks", []) if row.get("status") != "pass"]
+    detail = "; ".join(reasons)
+    return Verdict(
+        state,
+        headline,
+        detail[:1].upper() + detail[1:] + ".",
+        gates,
+        [_text(item) for item in verdict.get("loosened", [])],
+        misfits,
+    )
+
+
+def _gate(gate: dict[str, Any]) -> dict[str, str]:
+    name = str(gate.get("name", ""))
+    label, comparison = GATES.get(name, (name.replace("_", " "), "limit"))
+    places = 3 if name == "r_hat" else 2 if name == "e_bfmi" else None
+
+    def show(value: Any) -> str:
+        return number(value, places=places) if places and is_number(value) else plain(value)
+
+    status = str(gate.get("status") or NOT_ASSESSED)
+    return {
+        "label": label,
+        "status": status,
+        "value": NOT_ASSESSED if gate.get("value") is None else show(gate["value"]),
+        "limit": "" if gate.get("limit") is None else f"{comparison} {plain(gate['limit'])}",
+        "where": str(gate.get("where") or ""),
+        # A gate that does not say is taken to block.
+        "blocking": "blocking" if gate.get("blocking", True) else "",
+        "css": status.replace(" ", "-"),
+    }
+
+
+def _text(item: Any) -> str:
+    if isinstance(item, dict):
+        return ", ".join(f"{key} {plain(value)}" for key, value in item.items())
+    return str(item)
+
+
+def checks(run: Run) -> list[dict[str, str]]:
+    """Predictive checks fixed beforehand."""
+    rows = []
+    for check in run.verdict.get("predictive_checks", []):
+        # One rounding for the row: replicated intervals set the scale.
+        width = None
+        if is_number(check.get("lower")) and is_number(check.get("upper")):
+            width = (float(check["upper"]) - float(check["lower"])) / 3.3
+        status = str(check.get("status") or NOT_ASSESSED)
+        rows.append(
+            {
+                "label": str(check.get("label") or check.get("name", "")),
+                "statistic": str(check.get("statistic") or ""),
+                "observed": number(check.get("observed"), sd=width),
+                "interval": f"{number(check.get('lower'), sd=width)} to "
+                f"{number(check.get('upper'), sd=width)}",
+                "p": number(check.get("p"), places=2),
+                "status": status,
+                "css": status.replace(" ", "-"),
+                "where": str(check.get("where") or ""),
+            }
+        )
+    return rows
+
+
+def advisory(run: Run, *, sensitivity: bool) -> list[dict[str, str]]:
+    """Advisory checks of the criticism section or of the sensitivity section."""
+    rows = []
+    for check in run.verdict.get("advisory", []):
+        name = str(check.get("name", ""))
+        if name.startswith(SENSITIVITY) != sensitivity:
+            continue
+        status = str(check.get("status") or NOT_ASSESSED)
+        rows.append(
+            {
+                "label": name.replace("_", " "),
+                "status": status,
+                "css": status.replace(" ", "-"),
+                "value": plain(check.get("value")),
+                "limit": plain(check.get("limit")),
+                "where": str(check.get("where") or ""),
+                "text": str(check.get("text") or ""),
+            }
+        )
+    return rows
+
+
+def data_rows(run: Run) -> list[tuple[str, str]]:
+    """Cells offered, used and dropped, with what does not add up said."""
+    data = run.spec.get("data", {})
+    rows = []
+    years, national = data.get("years") or [], data.get("national_years") or []
+    if years:
+        rows.append(("Years with LA figures", _years(years)))
+    rows.append(("Years known from England totals only", _years(national) if national else "0"))
+    for key, label in (
+        ("las", "Local authorities"),
+        ("cells", "Cells (LA by year)"),
+        ("used", "Cells used"),
+        ("exact", "of these exact"),
+        ("interval", "of these known as an interval"),
+    ):
+        if is_number(data.get(key)):
+            rows.append((label, count(data[key])))
+    dropped = sum(int(row.get("cells", 0)) for row in data.get("dropped", []))
+    rows.append(("Cells dropped", count(dropped)))
+    if is_number(data.get("cells")) and is_number(data.get("used")):
+        lost = int(data["cells"]) - int(data["used"]) - dropped
+        if lost:
+            rows.append(("Cells unaccounted for", count(lost)))
+    return rows
+
+
+def _years(years: list[int]) -> str:
+    """``2001 to 2014``, with gaps written out."""
+    spans: list[list[int]] = []
+    for year in sorted(int(year) for year in years):
+        if spans and year == spans[-1][1] + 1:
+            spans[-1][1] = year
+        else:
+            spans.append([year, year])
+    return ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in spans)
+
+
+# -- estimands -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EstimandTable:
+    """All rows of one estimand as text."""
+
+    name: str
+    label: str
+    unit: str
+    definition: str
+    about: str
+    coordinates: list[str]
+    rows: list[dict[str, Any]]
+    reasons: list[str]
+
+    @property
+    def long(self) -> bool:
+        return len(self.rows) > LONG
+
+
+def estimand_tables(run: Run) -> list[EstimandTable]:
+    """Every estimand of the file or of the spec, in the spec's order."""
+    declared = {row["name"]: row for row in run.spec.get("estimands", [])}
+    reasons: dict[str, list[str]] = {}
+    for row in run.spec.get("not_estimable", []):
+        reasons.setdefault(str(row["estimand"]), []).append(str(row["reason"]))
+    names = list(dict.fromkeys([*declared, *run.estimands["estimand"], *reasons]))
+    everywhere = [name for name in run.estimands.columns if name not in SUMMARY_COLUMNS]
+    groups = dict(list(run.estimands.groupby("estimand", sort=False)))
+    tables = []
+    for name in names:
+        part = groups.get(name, run.estimands[:0])
+        used = [key for key in everywhere if part[key].notna().any()]
+        spec = declared.get(name, {})
+        first = part.iloc[0] if len(part) else {}
+        tables.append(
+            EstimandTable(
+                str(name),
+                str(spec.get("label") or first.get("label") or name),
+                str(spec.get("unit") or first.get("unit") or ""),
+                str(spec.get("definition") or ""),
+                str(spec.get("about") or ""),
+                used,
+                [_estimand_row(run, row, used) for row in part.to_dict("records")],
+                reasons.get(str(name), []),
+            )
+        )
+    return tables
+
+
+def _estimand_row(run: Run, row: dict[Any, Any], coordinates: list[str]) -> dict[str, Any]:
+    text = estimate(row)
+    known = is_number(row["mean"])
+    return {
+        "at": [_label(run, key, row[key]) for key in coordinates],
+        "mean": text.mean,
+        "interval": text.interval,
+        "value": repr(float(row["mean"])) if known else "",
+        "ess": _smallest(row),
+        "r_hat": number(row["r_hat"], places=3) if is_number(row["r_hat"]) else "–",
+    }
+
+
+def _smallest(row: dict[Any, Any]) -> str:
+    known = [float(row[key]) for key in ("ess_bulk", "ess_tail") if is_number(row[key])]
+    return count(min(known)) if known else "–"
+
+
+def _label(run: Run, key: str, value: Any) -> str:
+    if pd.isna(value):
+        return ""
+    if key == "la":
+        return run.la_name(str(value))
+    return str(int(value)) if isinstance(value, float) and value == int(value) else str(value)
+
+
+@dataclass(frozen=True)
+class LaTable:
+    """One row per LA: every estimand that has one value an LA, or the latest year's."""
+
+    columns: list[str]
+    rows: list[dict[str, Any]]
+
+
+def la_table(run: Run) -> LaTable:
+    """Join what is known of each LA; the whole table sorts and filters in the page."""
+    with_la = run.estimands[run.estimands["la"].notna()]
+    others = [
+        name for name in run.estimands.columns if name not in (*SUMMARY_COLUMNS, "la", "year")
+    ]
+    columns, cells = [], {}
+    for name, part in with_la.groupby("estimand", sort=False):
+        if part[others].notna().any(axis=None):
+            continue
+        label = str(part["label"].iloc[0])
+        if part["year"].notna().any():
+            year = part["year"].max()
+            part = part[part["year"] == year]
+            label += f", {year}"
+        unit = str(part["unit"].iloc[0])
+        columns.append(f"{label} ({unit})" if unit not in ("", "rank", "probability") else label)
+        cells[name] = {row["la"]: row for row in part.to_dict("records")}
+    rows = []
+    codes = sorted(with_la["la"].unique(), key=lambda code: run.la_name(code))
+    for code in codes:
+        values = []
+        for by_la in cells.values():
+            row = by_la.get(code)
+            text = estimate(row) if row else None
+            values.append(
+                {
+                    "mean": text.mean if text else NOT_ESTIMABLE,
+                    "interval": text.interval if text else "",
+                    "value": repr(float(row["mean"])) if row and is_number(row["mean"]) else "",
+                }
+            )
+        rows.append({"name": run.la_name(code), "region": run.la_region(code), "cells": values})
+    return LaTable(columns, rows)
+
+
+def regime_rows(run: Run) -> list[dict[str, str]]:
+    """Estimands against the sd of the offset between definitions."""
+    rows = []
+    for row in run.spec.get("regime_sensitivity", []):
+        # The interval's width stands in for the sd, which the table does not carry.
+        sd = None
+        if is_number(row.get("lower")) and is_number(row.get("upper")):
+            sd = (float(row["upper"]) - float(row["lower"])) / 3.29
+        text = estimate({**row, "sd": sd, "ess_bulk": 400, "ess_tail": 400})
+        rows.append(
+            {
+                "label": str(row.get("label") or row.get("estimand")),
+                "unit": str(row.get("unit", "")),
+                "offset": f"{plain(row.get('offset_sd_percent'))}%",
+                "mean": text.mean,
+                "interval": text.interval,
+            }
+        )
+    return rows
+
+
+def provenance_rows(run: Run) -> list[tuple[str, str]]:
+    """``provenance.json`` as rows, nested tables on one line; the command stands elsewhere."""
+    rows = []
+    for key, value in run.provenance.items():
+        if key == "command":
+            continue
+        if isinstance(value, dict):
+            text = ", ".join(f"{name} {_plain_or_text(item)}" for name, item in value.items())
+        elif isinstance(value, list):
+            text = ", ".join(map(str, value))
+        else:
+            text = str(value)
+        rows.append((key.replace("_", " "), text))
+    return rows
+
+
+def _plain_or_text(item: Any) -> str:
+    if isinstance(item, float):
+        return number(item, places=1)
+    return str(item)

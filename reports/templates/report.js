@@ -1,0 +1,70 @@
+"use strict";
+// Sorting and searching of tables; everything reads without this script.
+(() => {
+  const value = (row, column) => {
+    const cell = row.cells[column];
+    const raw = cell.dataset.v ?? cell.textContent.replace(/[,%]/g, "").replace("−", "-").trim();
+    return raw !== "" && !Number.isNaN(Number(raw)) ? Number(raw) : raw;
+  };
+  const compare = (a, b) => {
+    // Blanks and words after numbers, whichever way the column is sorted.
+    if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
+    return typeof a === "number" ? a - b : a.localeCompare(b, "en-GB");
+  };
+  for (const table of document.querySelectorAll("table.sortable")) {
+    table.querySelectorAll("thead th").forEach((heading, column) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...heading.childNodes);
+      heading.append(button);
+      button.addEventListener("click", () => {
+        const descending = heading.getAttribute("aria-sort") === "ascending";
+        table.querySelectorAll("thead th").forEach((th) => th.removeAttribute("aria-sort"));
+        heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
+        const body = table.tBodies[0];
+        const keyed = [...body.rows].map((row) => [value(row, column), row]);
+        keyed.sort(([a], [b]) =>
+          typeof a !== typeof b ? compare(a, b) : (descending ? -1 : 1) * compare(a, b));
+        body.append(...keyed.map(([, row]) => row));
+      });
+    });
+  }
+  for (const input of document.querySelectorAll("input[data-filters]")) {
+    const rows = [...document.getElementById(input.dataset.filters).tBodies[0].rows];
+    const count = document.getElementById(`${input.dataset.filters}-count`);
+    const words = rows.map((row) => `${row.cells[0].textContent} ${row.cells[1].textContent}`.toLowerCase());
+    const filter = () => {
+      const sought = input.value.trim().toLowerCase();
+      let shown = 0;
+      rows.forEach((row, i) => {
+        row.hidden = !words[i].includes(sought);
+        shown += row.hidden ? 0 : 1;
+      });
+      count.textContent = `${shown} of ${rows.length}`;
+    };
+    input.addEventListener("input", filter);
+    filter();
+  }
+  // Each table of estimands offers its own rows of the whole file.
+  const whole = document.getElementById("estimands-csv");
+  if (whole) {
+    let lines = null;
+    for (const table of document.querySelectorAll("table.estimand")) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "csv";
+      button.textContent = "CSV of this table";
+      button.addEventListener("click", () => {
+        const bytes = Uint8Array.from(atob(whole.href.split(",")[1]), (c) => c.charCodeAt(0));
+        lines ??= new TextDecoder().decode(bytes).split(/\r?\n/);
+        const name = table.dataset.estimand;
+        const chosen = lines.filter((line, i) => i === 0 || line.startsWith(`${name},`));
+        const link = document.createElement("a");
+        link.href = `data:text/csv;charset=utf-8,${encodeURIComponent(chosen.join("\n") + "\n")}`;
+        link.download = `${name}.csv`;
+        link.click();
+      });
+      table.closest(".table").after(button);
+    }
+  }
+})();
