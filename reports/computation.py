@@ -8,7 +8,17 @@ import pandas as pd
 from reports import figures_sampling as plots
 from reports.figures import Panel, ecdf_difference, not_assessed, simultaneous_band
 from reports.run_folder import Run
-from reports.wording import NOT_ASSESSED, count, is_number, listing, number, plain, quantity
+from reports.wording import (
+    NOT_ASSESSED,
+    count,
+    estimate,
+    is_number,
+    listing,
+    number,
+    plain,
+    quantity,
+    with_unit,
+)
 
 MAX_PANELS = 9
 
@@ -132,7 +142,7 @@ def rank_panel(run: Run) -> Panel:
             if ((difference < lower) | (difference > upper)).any():
                 outside.append(name)
                 break
-    shows = f"A chain leaves its band in {quantity(len(outside), 'parameter')} of {len(chosen)}" + (
+    shows = f"A chain leaves its band in {len(outside)} of {quantity(len(chosen), 'parameter')}" + (
         f": {listing(outside)}." if outside else "."
     )
     if len(names) > len(chosen):
@@ -171,8 +181,8 @@ def prior_posterior_panel(run: Run) -> Panel:
         f"The data taught little about {listing(tight)}: the posterior is nearly as wide as the "
         "prior."
         if tight
-        else "The posterior is much narrower than the prior for "
-        f"{quantity(len(prior), 'parameter')} of {len(names)}."
+        else f"The posterior is much narrower than the prior for {len(prior)} of "
+        f"{quantity(len(names), 'parameter')}."
     )
     if missing:
         shows += f" No prior draws for {listing(missing)}: {NOT_ASSESSED}."
@@ -187,7 +197,7 @@ def prior_posterior_panel(run: Run) -> Panel:
     )
 
 
-def prior_rows(run: Run) -> list[dict[str, str]]:
+def prior_rows(run: Run) -> list[dict[str, Any]]:
     """The prior table: distribution, prior and posterior medians and intervals, meaning, reason."""
     rows = []
     for prior in run.spec.get("priors", []):
@@ -195,7 +205,7 @@ def prior_rows(run: Run) -> list[dict[str, str]]:
         parameters = prior.get("parameters") or {}
         arguments = ", ".join(f"{key} {value}" for key, value in parameters.items())
         before, after = (_summary(run, group, name) for group in ("prior", "posterior"))
-        if after == NOT_ASSESSED:
+        if after[0] == NOT_ASSESSED:
             after = _from_estimands(run, name)
         rows.append(
             {
@@ -211,21 +221,33 @@ def prior_rows(run: Run) -> list[dict[str, str]]:
     return rows
 
 
-def _summary(run: Run, group: str, name: str) -> str:
+def _summary(run: Run, group: str, name: str) -> tuple[str, str]:
+    """Median and interval of a scalar's draws as text."""
     draws = run.draws(group, name)
     if draws is None:
-        return NOT_ASSESSED
+        return NOT_ASSESSED, ""
     if draws.ndim > 1:
-        return f"{count(draws[0].size)} values"
-    low, middle, high = np.quantile(draws, [0.05, 0.5, 0.95])
-    sd = float(draws.std())
-    # Too few places would print an interval as a point; two figures of the sd do not.
-    places = {"sd": sd, "mcse": sd / np.sqrt(min(len(draws), 400))}
-    return f"{number(middle, **places)} ({number(low, **places)} to {number(high, **places)})"
+        return f"{count(draws[0].size)} values", ""
+    n = float(len(draws))
+    if group == "posterior":
+        ess = run.diagnostics.loc[run.diagnostics["variable"] == name, ["ess_bulk", "ess_tail"]]
+        n = float(np.nanmin([n, *ess.to_numpy(dtype=float).ravel()]))
+    low, middle, high = (_quantile(draws, p, n) for p in (0.05, 0.5, 0.95))
+    return middle, f"{low} to {high}"
 
 
-def _from_estimands(run: Run, name: str) -> str:
-    from reports.wording import estimate
+def _quantile(draws: np.ndarray, p: float, n: float) -> str:
+    """A quantile rounded by its Monte Carlo error: half the distance between the quantiles one
+    binomial standard error of ``n`` draws below and above.
+    """
+    error = np.sqrt(p * (1 - p) / n)
+    low, value, high = np.quantile(draws, [max(p - error, 0), p, min(p + error, 1)])
+    return number(value, sd=draws.std(), mcse=(high - low) / 2)
 
+
+def _from_estimands(run: Run, name: str) -> tuple[str, str]:
     rows = run.estimand(name)
-    return str(estimate(dict(rows.iloc[0]))) if len(rows) == 1 else NOT_ASSESSED
+    if len(rows) != 1:
+        return NOT_ASSESSED, ""
+    text = estimate(dict(rows.iloc[0]))
+    return with_unit(text.mean, text.unit), text.interval

@@ -31,7 +31,6 @@ class WorstLa:
     region: str
     rms: str
     worst_cell: str
-    direction: str
 
 
 def predictive_panels(run: Run) -> list[Panel]:
@@ -163,7 +162,8 @@ def loo_panels(run: Run) -> list[Panel]:
         return panels
     dataset = run.group("criticism")
     good = float(dataset.attrs.get("good_k", 0.7)) if dataset is not None else 0.7
-    named = [int(i) for i in np.argsort(-k)[:3]]
+    # The largest is named in any case, others where they exceed the limit.
+    named = [int(i) for i in np.argsort(-k)[:3] if k[i] > good or k[i] == k.max()]
     panels.append(
         Panel(
             "pareto_k",
@@ -318,7 +318,6 @@ def worst_las(run: Run, limit: int = 10) -> list[WorstLa]:
                 run.la_region(str(code)),
                 number(rms, places=2),
                 f"{worst['year']} ({number(worst['residual'], places=1)})",
-                "above prediction" if worst["residual"] > 0 else "below prediction",
             )
         )
     return rows

@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from scipy.special import bdtr
 
 from reports import wording
 
@@ -27,8 +28,12 @@ ACCENT = "#17597f"
 ACCENT_SOFT = "#8db6d0"
 ACCENT_PALE = "#d3e3ed"
 OBSERVED = "#b8500f"
+SOFT = "#5a6673"
 GREY = "#8a96a3"
 GREY_PALE = "#dfe4e9"
+# Behind words that may cross lines.
+BACKING = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1}
+LEGEND: dict[str, Any] = {"loc": "outside upper left", "ncols": 4}
 # Okabe and Ito's order, for chains.
 CHAINS = ("#17597f", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 DIVERGING = mpl.colors.LinearSegmentedColormap.from_list(
@@ -87,7 +92,7 @@ def embed(figure: Figure, footer: str) -> tuple[str, int, int]:
         ha="right",
         va="bottom",
         fontsize=7.5,
-        color="#5a6673",
+        color=SOFT,
     )
     buffer = io.StringIO()
     nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
@@ -132,24 +137,26 @@ def capital(text: str) -> str:
 
 def breaks(axes: Axes, run: Any) -> list[str]:
     """Draw the knot and changes of definition on a year axis; returns what was drawn, in words."""
-    drawn = []
+    drawn: list[str] = []
     low, high = axes.get_xlim()
+    bottom, ceiling = axes.get_ylim()
+    axes.set_ylim(bottom, ceiling + 0.1 * (ceiling - bottom))
     top = axes.get_xaxis_transform()
-    note = {"transform": top, "fontsize": 7.5, "color": "#5a6673", "va": "top"}
+    note = {"transform": top, "fontsize": 7.5, "color": SOFT, "va": "top", "bbox": BACKING}
     for regime in run.spec.get("regimes", []):
         first = regime.get("first_year")
         if first is None or not low < first - 0.5 < high:
             continue
         axes.axvline(first - 0.5, color=GREY, linewidth=0.9, linestyle=(0, (1, 2)))
-        # Towards the middle, where there is room to write.
-        after = first - 0.5 < (low + high) / 2
+        # After its line, unless there is no room left to write.
+        after = high - first > 0.25 * (high - low)
         align = {"ha": "left" if after else "right"}
         axes.text(first - 0.5 + (0.1 if after else -0.1), 0.99, regime["name"], **align, **note)
         drawn.append(f"{regime['name']} from {first}")
     knot = run.spec.get("knot")
     if wording.is_number(knot) and low < float(knot) < high:
         axes.axvline(float(knot), color=GREY, linewidth=0.9, linestyle=(0, (5, 3)))
-        axes.text(float(knot) - 0.1, 0.91, f"knot {knot:.0f}", ha="right", **note)
+        axes.text(float(knot) - 0.1, 0.99, f"knot {knot:.0f}", ha="right", **note)
         drawn.append(f"knot at {knot:.0f}")
     return drawn
 
@@ -176,17 +183,16 @@ def simultaneous_band(
     -------
     Places in (0, 1), lower and upper bound of ECDF minus place.
     """
-    from scipy.stats import binom
-
     place = np.arange(1, points) / points
     cells = np.random.default_rng(1).multinomial(n, np.full(points, 1 / points), size=1000)
     counts = cells.cumsum(axis=1)[:, :-1]
-    below = binom.cdf(counts, n, place)
-    above = binom.sf(counts - 1, n, place)
-    worst = 2 * np.minimum(below, above).min(axis=1)
-    level = np.quantile(worst, 1 - width)
-    lower = binom.ppf(level / 2, n, place) / n - place
-    upper = binom.isf(level / 2, n, place) / n - place
+    # Distribution function of every count from -1 to n at every place.
+    cdf = np.vstack([np.zeros_like(place), bdtr(np.arange(n + 1)[:, None], n, place)])
+    column = np.arange(points - 1)
+    below, above = cdf[counts + 1, column], 1 - cdf[counts, column]
+    level = np.quantile(2 * np.minimum(below, above).min(axis=1), 1 - width)
+    lower = (cdf[1:] < level / 2).sum(axis=0) / n - place
+    upper = (cdf[1:] < 1 - level / 2).sum(axis=0) / n - place
     return place, lower, upper
 
 

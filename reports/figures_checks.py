@@ -14,6 +14,7 @@ from reports.figures import (
     DIVERGING,
     GREY_PALE,
     INK,
+    LEGEND,
     OBSERVED,
     band,
     count_axis,
@@ -122,10 +123,11 @@ def plot_predictive_by_year(checks: list[Check]) -> Figure:
         step = max(1, len(years) // 6)
         axes.set_xticks(years[::step])
         if check.least.min() >= 0:
-            axes.set_ylim(bottom=0)
+            # An all-zero panel keeps whole ticks.
+            axes.set_ylim(0, max(axes.get_ylim()[1], 1.0))
         count_axis(axes.yaxis)
     handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", ncols=3)
+    figure.legend(handles, labels, **LEGEND)
     return figure
 
 
@@ -143,7 +145,7 @@ def plot_predictive_by_region(check: Check) -> Figure:
     axes.set_xlabel(f"{check.label}, {check.unit}")
     axes.grid(True, axis="x")
     count_axis(axes.xaxis)
-    figure.legend(loc="outside lower left", ncols=2)
+    figure.legend(**LEGEND)
     return figure
 
 
@@ -170,16 +172,13 @@ def plot_prior_predictive(rate: Check, ratio: np.ndarray, observed_ratio: float)
     right.set_title("Spread between cells")
     right.set_xlabel("90th / 10th percentile of cell rates")
     right.set_ylabel("Prior draws")
-    right.xaxis.set_major_locator(_Integers(4))
-    right.xaxis.set_major_formatter(lambda value, _: tick(round(10**value, 2)))
-    figure.legend(loc="outside lower left", ncols=3)
+    round_ratios = np.outer(10.0 ** np.arange(6), [1, 1.5, 2, 3, 4, 5, 7]).ravel()
+    low, high = right.get_xlim()
+    shown = round_ratios[(np.log10(round_ratios) > low) & (np.log10(round_ratios) < high)]
+    shown = shown[:: max(1, -(-len(shown) // 7))]
+    right.set_xticks(np.log10(shown), [tick(value) for value in shown])
+    figure.legend(**LEGEND)
     return figure
-
-
-def _Integers(bins: int) -> Any:
-    from matplotlib.ticker import MaxNLocator
-
-    return MaxNLocator(bins)
 
 
 def _log_ticks(axis: Any) -> None:
@@ -273,7 +272,7 @@ def plot_region_residuals(table: pd.DataFrame) -> Figure:
     values = table.to_numpy(dtype=float)
     axes.imshow(values, aspect="auto", cmap=DIVERGING, vmin=-4, vmax=4, interpolation="nearest")
     for i, j in zip(*np.nonzero(np.abs(values) >= 2), strict=True):
-        dark = abs(values[i, j]) > 3.2
+        dark = abs(values[i, j]) > 2.3
         text = f"{values[i, j]:+.1f}".replace("-", "−")
         style = {"ha": "center", "va": "center", "fontsize": 7.5}
         axes.text(j, i, text, color="white" if dark else INK, **style)
@@ -315,5 +314,5 @@ def plot_worst_las(
     figure.supylabel(unit[:1].upper() + unit[1:], fontsize=9)
     figure.supxlabel("Year ending 31 March", fontsize=9)
     handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", ncols=2)
+    figure.legend(handles, labels, **LEGEND)
     return figure

@@ -11,6 +11,7 @@ from reports.figures import (
     GREY,
     GREY_PALE,
     INK,
+    LEGEND,
     count_axis,
     ecdf_difference,
     new_figure,
@@ -51,7 +52,7 @@ def plot_prior_posterior(names: list[str], prior: Any, posterior: Any) -> Figure
         count_axis(axes.xaxis, 4)
     figure.supxlabel("Value on the parameter's own scale; height is density", fontsize=9)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", ncols=2)
+    figure.legend(handles, labels, **LEGEND)
     return figure
 
 
@@ -76,5 +77,5 @@ def plot_chain_ranks(ranks: dict[str, np.ndarray], sizes: dict[str, int]) -> Fig
     figure.supxlabel("Rank among the draws of all chains, as a share", fontsize=9)
     figure.supylabel("ECDF minus diagonal", fontsize=9)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", ncols=6)
+    figure.legend(handles, labels, **LEGEND | {"ncols": 6})
     return figure

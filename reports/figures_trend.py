@@ -10,9 +10,11 @@ from reports.figures import (
     ACCENT,
     ACCENT_PALE,
     ACCENT_SOFT,
+    BACKING,
     GREY,
     GREY_PALE,
     INK,
+    LEGEND,
     OBSERVED,
     band,
     breaks,
@@ -22,8 +24,6 @@ from reports.figures import (
     year_axis,
 )
 from reports.run_folder import Run
-
-LEGEND_BELOW: dict[str, Any] = {"loc": "outside lower left", "ncols": 3}
 
 
 def plot_national_rate(
@@ -35,7 +35,14 @@ def plot_national_rate(
     from England totals.
     """
     figure, axes = new_figure(4.0)
-    band(axes, rate["year"], rate["lower"], rate["upper"], color=ACCENT_PALE, label=run.interval)
+    band(
+        axes,
+        rate["year"],
+        rate["lower"],
+        rate["upper"],
+        color=ACCENT_PALE,
+        label=f"{run.interval} interval",
+    )
     marker = "o" if len(rate) == 1 else None
     axes.plot(rate["year"], rate["mean"], color=ACCENT, marker=marker, label="expected rate, mean")
     every = list(rate["year"])
@@ -56,7 +63,7 @@ def plot_national_rate(
     count_axis(axes.yaxis)
     year_axis(axes, every)
     breaks(axes, run)
-    figure.legend(**LEGEND_BELOW)
+    figure.legend(**LEGEND | {"ncols": 2})
     return figure
 
 
@@ -106,7 +113,7 @@ def plot_la_fan(run: Run, la_rate: pd.DataFrame, rate: pd.DataFrame) -> Figure:
     count_axis(axes.yaxis)
     year_axis(axes, years)
     breaks(axes, run)
-    figure.legend(**(LEGEND_BELOW | {"ncols": 4}))
+    figure.legend(**LEGEND)
     return figure
 
 
@@ -138,7 +145,7 @@ def plot_caterpillar(
     reference: float | None = None,
     reference_label: str = "",
     from_zero: bool = False,
-    ends: int = 4,
+    ends: int = 3,
 ) -> Figure:
     """LAs in order of their mean, intervals as lines; the ``ends`` at either end are named.
 
@@ -156,7 +163,7 @@ def plot_caterpillar(
         apart = (lower > reference) | (upper < reference)
         axes.axhline(reference, color=INK, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
         at_left = {"transform": axes.get_yaxis_transform(), "ha": "left", "va": "bottom"}
-        axes.text(0.005, reference, reference_label, fontsize=8, **at_left)
+        axes.text(0.005, reference, reference_label, fontsize=8, bbox=BACKING, **at_left)
     colours = np.where(apart, ACCENT, ACCENT_SOFT)
     axes.vlines(place, lower, upper, color=colours, linewidth=1.6 if len(mean) > 60 else 3)
     axes.scatter(place, mean, color=np.where(apart, ACCENT, "#5f93b4"), s=9, zorder=3)
@@ -181,7 +188,7 @@ def _name_ends(
         axes.annotate(names[0], (0, mean[0]), (8, 0), textcoords="offset points", fontsize=8)
         return
     line = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5}
-    text = {"fontsize": 8, "color": INK, "arrowprops": line, "va": "center"}
+    text = {"fontsize": 8, "color": INK, "arrowprops": line, "va": "center", "bbox": BACKING}
     within = {"textcoords": "axes fraction"}
     for rank in range(ends):
         top = n - 1 - rank
@@ -189,7 +196,7 @@ def _name_ends(
         axes.annotate(
             short(names[top]), (place[top], mean[top]), spot, ha="right", **within, **text
         )
-        spot = (0.20, 0.05 + 0.065 * rank)
+        spot = (0.32, 0.04 + 0.06 * rank)
         axes.annotate(short(names[rank]), (place[rank], mean[rank]), spot, **within, **text)
 
 
@@ -214,7 +221,9 @@ def plot_ranks(rank: pd.DataFrame, p_top: pd.DataFrame) -> Figure:
     axes = grid[0, 0]
     axes.vlines(place, rank["lower"], rank["upper"], color=ACCENT_SOFT, linewidth=1.6)
     axes.scatter(place, rank["mean"], color=ACCENT, s=9, zorder=3)
-    axes.invert_yaxis()
+    axes.set_ylim(n + 1, 0)
+    ticks = sorted({1, *range(20, n, max(20, 20 * (n // 100))), n} if n > 20 else {1, n})
+    axes.set_yticks([tick for tick in ticks if tick in (1, n) or n - tick > n / 12])
     axes.set_ylabel("Rank, 1 = highest")
     if both:
         below = grid[1, 0]

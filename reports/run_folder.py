@@ -1,6 +1,7 @@
 """A run folder, read for printing: every file may be missing, and what is missing stays missing."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -195,6 +196,11 @@ class Run:
 
     def la_region(self, code: str) -> str:
         return str(self.spec.get("las", {}).get(code, {}).get("region") or "region not given")
+
+    def named(self, text: str) -> str:
+        """``text`` with the codes of LAs replaced by their names."""
+        known = self.spec.get("las", {})
+        return re.sub(r"[A-Z]\w{8}", lambda m: self.la_name(m[0]) if m[0] in known else m[0], text)
 
     def estimand(self, name: str) -> pd.DataFrame:
         """Rows of one estimand that hold a number, in the file's order."""

@@ -12,6 +12,7 @@ from reports.wording import (
     count,
     estimate,
     is_number,
+    limit,
     listing,
     number,
     plain,
@@ -53,7 +54,7 @@ def judge(run: Run) -> Verdict:
     verdict, or with a blocking gate that did not pass, nothing is reportable.
     """
     verdict = run.verdict
-    gates = [_gate(gate) for gate in verdict.get("gates", [])]
+    gates = [_gate(run, gate) for gate in verdict.get("gates", [])]
     blocking = [gate for gate in gates if gate["blocking"]]
     failed = [gate["label"] for gate in blocking if gate["status"] == "fail"]
     unknown = [gate["label"] for gate in blocking if gate["status"] not in ("pass", "fail")]
@@ -87,7 +88,7 @@ def judge(run: Run) -> Verdict:
     )
 
 
-def _gate(gate: dict[str, Any]) -> dict[str, str]:
+def _gate(run: Run, gate: dict[str, Any]) -> dict[str, str]:
     name = str(gate.get("name", ""))
     label, comparison = GATES.get(name, (name.replace("_", " "), "limit"))
     places = 3 if name == "r_hat" else 2 if name == "e_bfmi" else None
@@ -100,8 +101,8 @@ def _gate(gate: dict[str, Any]) -> dict[str, str]:
         "label": label,
         "status": status,
         "value": NOT_ASSESSED if gate.get("value") is None else show(gate["value"]),
-        "limit": "" if gate.get("limit") is None else f"{comparison} {plain(gate['limit'])}",
-        "where": str(gate.get("where") or ""),
+        "limit": "" if gate.get("limit") is None else f"{comparison} {limit(gate['limit'])}",
+        "where": run.named(str(gate.get("where") or "")),
         # A gate that does not say is taken to block.
         "blocking": "blocking" if gate.get("blocking", True) else "",
         "css": status.replace(" ", "-"),
@@ -133,7 +134,7 @@ def checks(run: Run) -> list[dict[str, str]]:
                 "p": number(check.get("p"), places=2),
                 "status": status,
                 "css": status.replace(" ", "-"),
-                "where": str(check.get("where") or ""),
+                "where": run.named(str(check.get("where") or "")),
             }
         )
     return rows
@@ -153,8 +154,8 @@ def advisory(run: Run, *, sensitivity: bool) -> list[dict[str, str]]:
                 "status": status,
                 "css": status.replace(" ", "-"),
                 "value": plain(check.get("value")),
-                "limit": plain(check.get("limit")),
-                "where": str(check.get("where") or ""),
+                "limit": limit(check.get("limit")),
+                "where": run.named(str(check.get("where") or "")),
                 "text": str(check.get("text") or ""),
             }
         )
@@ -173,8 +174,8 @@ def data_rows(run: Run) -> list[tuple[str, str]]:
         ("las", "Local authorities"),
         ("cells", "Cells (LA by year)"),
         ("used", "Cells used"),
-        ("exact", "of these exact"),
-        ("interval", "of these known as an interval"),
+        ("exact", "of which exact"),
+        ("interval", "of which known as an interval"),
     ):
         if is_number(data.get(key)):
             rows.append((label, count(data[key])))

@@ -99,6 +99,11 @@ def plain(value: Any) -> str:
     return number(value, places=3 if abs(value) < 10 else 0)
 
 
+def limit(value: Any) -> str:
+    """A limit as it was set: no zeros added."""
+    return f"{float(value):,.10g}" if is_number(value) else "–"
+
+
 def with_unit(text: str, unit: str) -> str:
     """A number with its unit as one reads it: ``12%``, ``27 per 10,000 children``."""
     if unit in SILENT or text == "–":
@@ -169,6 +174,7 @@ def outside_sentence(outside: int, total: int, what: str, width: float = 0.9) ->
     else:
         judgement = "about as many as"
     return (
-        f"{count(outside)} of {count(total)} {what} lie outside their interval, {judgement} the "
+        f"{count(outside)} of {count(total)} {what} {'lies' if outside == 1 else 'lie'} outside "
+        f"the interval, {judgement} the "
         f"{number(expected, places=0 if expected >= 10 else 1)} expected."
     )

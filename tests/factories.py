@@ -294,11 +294,12 @@ class _Maker:
         used, interval = int(self.y.size), int(self.suppressed.sum())
         per = "per 10,000 children"
         about = "the expected rate, these LAs"
-        totals = [
-            {"year": year, "total": 33.0 * 1_100, "lower": 33.0 * 1_080, "upper": 33.0 * 1_120}
-            | {"used": True, "exposure": 11_000_000.0 * 1}
-            for year in range(years[0] - 3, years[0])
-        ]
+        start = float(np.exp(self.log_rate[:, 0]) @ self.population / self.population.sum())
+        totals = []
+        for year in range(years[0] - 3, years[0]):
+            rate = start * (1 - 0.02 * (years[0] - year))
+            total = {"total": 1_100 * rate, "lower": 1_080 * rate, "upper": 1_120 * rate}
+            totals.append({"year": year, **total, "used": True, "exposure": 11_000_000.0})
         return {
             "schema": 1,
             "model": "national_trend",
