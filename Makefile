@@ -1,12 +1,66 @@
-# Thin face over `python -m data_prep` and `python -m experiments`; see `make help`.
+# Thin face over `python -m data_prep` and `python -m experiments`; `make help` lists the targets.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 PY := .venv/bin/python
 
-.PHONY: setup
-setup: ## create or update .venv from requirements.lock (every other target does this first)
+MODEL ?=
+VARIANT ?=
+CUBE ?=
+SET ?=
+FORCE ?=
+RUN ?=
+RAW ?= data/raw
+YEARS ?= 2010-2014
+NATIONAL_YEARS ?=
+NAME ?=
+
+# One word each, so that an empty variable adds no argument.
+choice = $(if $(VARIANT),--variant '$(VARIANT)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)')
+
+.PHONY: help setup fit check report list cube simulate test test-slow recovery lint lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: ## create .venv from requirements.lock (every other target does this first)
 	@sh scripts/setup.sh
 
-.PHONY: help
-help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+fit: setup results/cubes/simulated.nc ## fit and report: MODEL= [VARIANT=] [CUBE=] [SET="path=value ..."] [FORCE=1]
+	@$(PY) -m experiments fit --model '$(MODEL)' $(choice) $(if $(FORCE),--force)
+
+check: setup results/cubes/simulated.nc ## check a config against its cube without fitting: same variables as fit
+	@$(PY) -m experiments check --model '$(MODEL)' $(choice)
+
+report: setup ## render a run's report again: RUN=id
+	@$(PY) -m experiments report --run '$(RUN)'
+
+list: setup ## list models, their questions and experiments
+	@$(PY) -m experiments list
+
+cube: setup ## build published England: RAW=folder YEARS=2010-2014 [NATIONAL_YEARS=2001-2014] [NAME=]
+	@$(PY) -m data_prep cube --raw '$(RAW)' --years '$(YEARS)' $(if $(NATIONAL_YEARS),--national-years '$(NATIONAL_YEARS)') $(if $(NAME),--name '$(NAME)')
+
+simulate: setup ## build simulated England again
+	@$(PY) -m data_prep simulate
+
+results/cubes/simulated.nc: $(wildcard data_prep/*.py data_prep/simulated/*.py) | setup
+	@$(PY) -m data_prep simulate
+
+test: setup ## run the tests that every change must pass
+	@$(PY) -m pytest -q -m 'not slow'
+
+test-slow: setup ## run the slow tests too: long recovery, calibration
+	@$(PY) -m pytest -q -m slow
+
+recovery: setup ## recovery of known truth over many simulated Englands; writes docs/recovery/
+	@$(PY) -m benchmarks.recovery --model '$(or $(MODEL),national_trend)'
+
+lint: setup ## style and types
+	@$(PY) -m ruff format --check . && $(PY) -m ruff check . && $(PY) -m mypy
+
+lock: setup ## resolve requirements.lock again from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.12 --generate-hashes \
+	  --no-emit-index-url --custom-compile-command "make lock" -q -o requirements.lock
+
+clean: ## remove the environment, caches and results
+	rm -rf .venv .cache results

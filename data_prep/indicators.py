@@ -73,6 +73,10 @@ AGGREGATE_TO_CENSUS = (
     Regime("CPR3 aggregate return", None, 2009),
     Regime("child-level census", 2010, None),
 )
+WEEKS_TO_MONTHS = (
+    Regime("up to 12 weeks", 2010, 2010),
+    Regime("less than 3 months", 2011, None),
+)
 
 _MEASURES = (
     Measure(
@@ -298,9 +302,10 @@ _MEASURES = (
         "cin_ended_3_months",
         "Episodes of need ended within 3 months",
         "episodes",
-        "Episodes of need that ended in the year having lasted less than 3 months; other "
-        "bands in 2010.",
+        "Episodes of need that ended in the year having lasted less than 3 months; 12 weeks or "
+        "less in 2010.",
         CIN,
+        regimes=WEEKS_TO_MONTHS,
         parent="cin_ended",
     ),
     Measure(

@@ -48,6 +48,7 @@ RECORD_COLUMNS = (
     "upper",
     "status",
     "low_reliability",
+    "confidence",
     "source",
     "release",
 )

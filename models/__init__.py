@@ -1,0 +1,30 @@
+"""Model definitions. The catalogue imports nothing, so that listing models needs no PyMC."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from models.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a model lives and what it asks."""
+
+    module: str
+    question: str
+
+
+CATALOGUE: dict[str, Entry] = {
+    "national_trend": Entry(
+        "models.national_trend",
+        "How has the national rate moved, and how do local authorities differ around it?",
+    ),
+}
+
+
+def load_model(name: str) -> "ModelSpec":
+    """The spec of the model called ``name``; KeyError when there is none."""
+    spec: ModelSpec = import_module(CATALOGUE[name].module).SPEC
+    return spec

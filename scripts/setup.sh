@@ -5,10 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 hash_of() { "$1" -c 'import hashlib, sys
-digest = hashlib.sha256()
-for path in sys.argv[1:]:
-    digest.update(open(path, "rb").read())
-print(digest.hexdigest())' requirements.lock pyproject.toml; }
+print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' requirements.lock; }
 
 # The first interpreter that runs and is new enough. A pyenv shim may exist and not run, so each is tried.
 find_python() {
@@ -45,7 +42,7 @@ rm -rf .venv
     echo "error: '$python -m venv' failed. On Debian or Ubuntu: apt install python3-venv (the package of the same Python version)." >&2
     exit 2
 }
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements.lock
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+.venv/bin/python -m pip install -qq --disable-pip-version-check --only-binary :all: --require-hashes -r requirements.lock
+.venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 hash_of .venv/bin/python > "$stamp"
 echo "Set-up done." >&2

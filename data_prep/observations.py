@@ -1,0 +1,310 @@
+"""From a cube to the cells that a model sees, with every dropped cell kept beside its reason."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from data_prep.errors import DataError, Fault
+from data_prep.indicators import MEASURES, Regime
+from data_prep.schema import STATUS, STATUSES, measures_in
+
+# An interval this many times as high at its top as at its bottom says next to nothing about a count
+# whose scatter is about 20 %; intervals of up to 50 integers are kept whatever their ratio.
+UNINFORMATIVE_RATIO = 10.0
+SHORT_INTERVAL = 50
+# A rounded denominator enters at its printed value while half its rounding unit is at most this
+# share of it: a quarter of the printed population of the smallest authority, less than its scatter.
+LARGEST_EXPOSURE_ERROR = 0.25
+
+CELL_COLUMNS = ("la", "year", "lower", "upper", "exposure", "status")
+
+
+@dataclass(frozen=True)
+class CountObservations:
+    """Counts with their exposure, exact cells first, and what surrounds them.
+
+    Attributes
+    ----------
+    cells : DataFrame
+        One row per usable LA-year: ``la`` (code), ``year``, ``lower``, ``upper`` (bounds of the
+        count), ``exposure`` (units of the exposure measure), ``status`` (code of the schema).
+    dropped : DataFrame
+        ``la, year, reason``, one row per LA-year that cannot be used.
+    weights : DataArray (la, year)
+        Exposure of every LA, cells without a usable count among them, for national means; years of
+        LA figures only.
+    national : DataFrame
+        England totals of years without LA figures, indexed by year: ``lower, upper`` of the total,
+        ``exposure_lower, exposure_upper``.
+    national_series : DataFrame
+        Every England total in the cube, indexed by year, ``value, lower, upper, used``; for plots.
+    """
+
+    outcome: str
+    exposure: str
+    cube_name: str
+    kind: str
+    cube_hash: str
+    las: pd.DataFrame
+    cells: pd.DataFrame
+    dropped: pd.DataFrame
+    weights: xr.DataArray
+    national: pd.DataFrame
+    national_series: pd.DataFrame
+
+    @property
+    def la_years(self) -> list[int]:
+        """Years with at least one usable LA figure."""
+        return sorted(int(year) for year in self.cells["year"].unique())
+
+    @property
+    def years(self) -> list[int]:
+        """Years with LA figures or an England total; a year with neither is left out, not filled."""
+        return sorted({*self.la_years, *(int(year) for year in self.national.index)})
+
+    @property
+    def regimes(self) -> tuple[Regime, ...]:
+        """Definition regimes of the outcome that the modelled years touch, oldest first."""
+        return tuple(
+            regime
+            for regime in MEASURES[self.outcome].regimes
+            if any(regime.holds_in(year) for year in self.years)
+        )
+
+
+def observe_counts(
+    cube: xr.DataTree,
+    *,
+    outcome: str,
+    exposure: str,
+    years: tuple[int, int] | None = None,
+    national: bool = True,
+    exclude: Sequence[str] = (),
+) -> CountObservations:
+    """Counts of ``outcome`` over ``exposure`` for every LA and year of the cube.
+
+    Parameters
+    ----------
+    years
+        First and last year to use, of LA figures and England totals alike; None for all.
+    national
+        Whether England totals serve years without LA figures.
+    exclude
+        LA codes to leave out; each is listed among the dropped.
+
+    Raises
+    ------
+    DataError
+        When a measure is not in the cube, an excluded code is unknown, or nothing is left.
+    """
+    table = cube["cube"].to_dataset()
+    _check_request(cube, table, outcome, exposure, exclude)
+    frame = _long_table(table, outcome, exposure)
+    if years is not None:
+        frame = frame[frame["year"].between(*years)]
+    frame["reason"] = _reasons(frame, outcome, exposure, exclude)
+    used = frame[frame["reason"] == ""]
+    if used.empty:
+        raise DataError(
+            [
+                Fault(
+                    file=str(cube.attrs["name"]),
+                    column=outcome,
+                    problem="no usable local-authority figure is left; dropped: "
+                    + "; ".join(f"{n} {reason}" for reason, n in _counts(frame["reason"])),
+                    remedy="choose another outcome, exposure or years",
+                )
+            ]
+        )
+    exact_first = (used["upper"] > used["lower"]).astype(int)
+    cells = (
+        used.assign(interval=exact_first)
+        .sort_values(["interval", "la", "year"], kind="stable")
+        .reset_index(drop=True)[list(CELL_COLUMNS)]
+    )
+    cells = cells.astype({"lower": "int64", "upper": "int64"})
+    la_years = sorted(cells["year"].unique())
+    weights = table[exposure].sel(year=la_years)
+    # LAs with no denominator in any year can be neither fitted nor weighted.
+    kept = weights.notnull().any("year") & ~weights["la"].isin(list(exclude))
+    weights = weights.isel(la=np.flatnonzero(kept.values))
+    las = pd.DataFrame(
+        {
+            "name": weights["la_name"].values.astype(str),
+            "region": weights["region"].values.astype(str),
+        },
+        index=pd.Index(weights["la"].values.astype(str), name="la"),
+    )
+    series, totals = _national(cube, outcome, exposure, la_years, years, national)
+    return CountObservations(
+        outcome=outcome,
+        exposure=exposure,
+        cube_name=str(cube.attrs["name"]),
+        kind=str(cube.attrs["kind"]),
+        cube_hash=str(cube.attrs["cube_hash"]),
+        las=las,
+        cells=cells,
+        dropped=frame.loc[frame["reason"] != "", ["la", "year", "reason"]].reset_index(drop=True),
+        weights=weights.drop_vars([c for c in weights.coords if c not in ("la", "year")]),
+        national=totals,
+        national_series=series,
+    )
+
+
+def _check_request(
+    cube: xr.DataTree, table: xr.Dataset, outcome: str, exposure: str, exclude: Sequence[str]
+) -> None:
+    name = str(cube.attrs["name"])
+    available = [m for m in measures_in(table) if MEASURES[m].is_count]
+    faults = [
+        Fault(
+            file=name,
+            column=role,
+            value=measure,
+            problem="the cube holds no such count",
+            remedy=f"use one of: {', '.join(available)}",
+        )
+        for role, measure in (("outcome", outcome), ("exposure", exposure))
+        if measure not in available
+    ]
+    known = set(table["la"].values.astype(str))
+    faults += [
+        Fault(
+            file=name,
+            column="data.exclude",
+            value=code,
+            problem="no such local authority in the cube",
+            remedy="use a code from the cube's la coordinate",
+        )
+        for code in exclude
+        if code not in known
+    ]
+    if outcome == exposure:
+        faults.append(
+            Fault(
+                column="options.exposure",
+                value=exposure,
+                problem="outcome and exposure are the same measure",
+                remedy="choose two different measures",
+            )
+        )
+    if faults:
+        raise DataError(faults)
+
+
+def _long_table(table: xr.Dataset, outcome: str, exposure: str) -> pd.DataFrame:
+    """One row per LA and year of the cube, whatever is known of it."""
+    las, years = table["la"].values.astype(str), table["year"].values.astype(int)
+    return pd.DataFrame(
+        {
+            "la": np.repeat(las, len(years)),
+            "year": np.tile(years, len(las)),
+            "lower": table[f"{outcome}_lower"].values.ravel(),
+            "upper": table[f"{outcome}_upper"].values.ravel(),
+            "status": table[f"{outcome}_status"].values.ravel(),
+            "exposure": table[exposure].values.ravel(),
+            "exposure_lower": table[f"{exposure}_lower"].values.ravel(),
+            "exposure_upper": table[f"{exposure}_upper"].values.ravel(),
+        }
+    )
+
+
+def _reasons(frame: pd.DataFrame, outcome: str, exposure: str, exclude: Sequence[str]) -> pd.Series:
+    """Why a row cannot be used, blank where it can; the first reason that applies."""
+    count, base = MEASURES[outcome].label.lower(), MEASURES[exposure].label.lower()
+    reason = pd.Series("", index=frame.index)
+
+    def mark(where: pd.Series, text: pd.Series | str) -> None:
+        nonlocal reason
+        reason = reason.mask((reason == "") & where, text)
+
+    status = frame["status"].map(lambda code: STATUSES[int(code)].replace("_", " "))
+    wide = (frame["upper"] - frame["lower"] >= SHORT_INTERVAL) & (
+        frame["upper"] > UNINFORMATIVE_RATIO * frame["lower"].clip(lower=1)
+    )
+    error = (frame["exposure_upper"] - frame["exposure_lower"]) / 2 / frame["exposure"]
+    mark(frame["la"].isin(list(exclude)), "excluded by the config")
+    mark(frame["upper"].isna() | frame["lower"].isna(), f"{count}: " + status)
+    mark(wide, f"{count}: interval too wide to say anything")
+    mark(frame["exposure"].isna(), f"{base}: not known")
+    mark(frame["exposure"] <= 0, f"{base}: zero")
+    mark(
+        error > LARGEST_EXPOSURE_ERROR,
+        f"{base}: rounded by more than {LARGEST_EXPOSURE_ERROR:.0%} either way",
+    )
+    return reason
+
+
+def _counts(reasons: pd.Series) -> list[tuple[str, int]]:
+    counted = reasons[reasons != ""].value_counts()
+    return [(str(reason), int(n)) for reason, n in counted.items()]
+
+
+def _national(
+    cube: xr.DataTree,
+    outcome: str,
+    exposure: str,
+    la_years: Sequence[int],
+    years: tuple[int, int] | None,
+    wanted: bool,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """All England totals for plots, and those that serve years without LA figures."""
+    columns = ["lower", "upper", "exposure_lower", "exposure_upper"]
+    empty = pd.DataFrame(columns=columns, index=pd.Index([], name="year", dtype=int), dtype=float)
+    if "national" not in cube.children:
+        return pd.DataFrame(columns=["value", "lower", "upper", "used"]), empty
+    table = cube["national"].to_dataset()
+    if outcome not in table:
+        return pd.DataFrame(columns=["value", "lower", "upper", "used"]), empty
+    frame = pd.DataFrame(
+        {
+            "value": table[outcome].values,
+            "lower": table[f"{outcome}_lower"].values,
+            "upper": table[f"{outcome}_upper"].values,
+        },
+        index=pd.Index(table["year"].values.astype(int), name="year"),
+    )
+    for bound in ("lower", "upper"):
+        frame[f"exposure_{bound}"] = (
+            table[f"{exposure}_{bound}"].values if exposure in table else np.nan
+        )
+    if years is not None:
+        frame = frame[frame.index.to_series().between(*years)]
+    frame = frame.dropna(subset=["lower", "upper"])
+    usable = frame.dropna(subset=columns)
+    usable = usable[~usable.index.isin(list(la_years)) & (usable["lower"] > 0)]
+    # Totals after the last LA year would need LA paths to run on beyond their data.
+    usable = usable[usable.index < min(la_years)] if wanted else usable.iloc[:0]
+    series = frame[["value", "lower", "upper"]].assign(used=frame.index.isin(usable.index))
+    return series, usable[columns].astype(float)
+
+
+def describe_counts(observations: CountObservations) -> dict[str, object]:
+    """What was used and dropped, for `spec.json`: counts of cells, and examples of each reason."""
+    cells, dropped = observations.cells, observations.dropped
+    names = observations.las["name"].to_dict()
+    reasons = []
+    for reason, count in _counts(dropped["reason"]):
+        rows = dropped[dropped["reason"] == reason].head(5)
+        examples = [f"{names.get(row.la, row.la)} {row.year}" for row in rows.itertuples()]
+        reasons.append({"reason": reason, "cells": count, "examples": examples})
+    exact = int((cells["lower"] == cells["upper"]).sum())
+    never = sorted(set(observations.las.index) - set(cells["la"]))
+    return {
+        "cube": observations.cube_name,
+        "kind": observations.kind,
+        "cube_hash": observations.cube_hash,
+        "years": observations.la_years,
+        "national_years": [int(year) for year in observations.national.index],
+        "las": len(observations.las),
+        "las_without_figures": [names[code] for code in never],
+        "cells": len(cells) + len(dropped),
+        "used": len(cells),
+        "exact": exact,
+        "interval": len(cells) - exact,
+        "rounded": int((cells["status"] == STATUS["rounded"]).sum()),
+        "dropped": reasons,
+    }

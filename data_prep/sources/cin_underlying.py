@@ -1,0 +1,568 @@
+"""Reader of the DfE children in need census, underlying data, 2010-2017.
+
+Files are recognised by their columns, whatever their names. England's row is read as England
+whatever code it carries: it bears Isle of Wight's in all years but 2016. Sources and columns:
+``cin_columns.py``; hidden counts: ``suppression.py``.
+"""
+
+import csv
+import difflib
+import io
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from data_prep import register, suppression
+from data_prep.errors import DataError, Fault
+from data_prep.indicators import MEASURES
+from data_prep.markers import (
+    NOT_APPLICABLE,
+    NOT_AVAILABLE,
+    SMALL,
+    Cell,
+    CellError,
+    clean_text,
+    empty_cell,
+    exact_cell,
+    rounded_cell,
+)
+from data_prep.schema import CONFIDENCE, RECORD_COLUMNS
+from data_prep.sources.cin_columns import FIRST_YEAR, FLOWS, LAST_YEAR, Layout, Ratio, layout
+
+_CONFIDENCES = {
+    "3": CONFIDENCE["high"],
+    "2": CONFIDENCE["medium"],
+    "1": CONFIDENCE["low"],
+    "A": CONFIDENCE["aggregate"],
+    "P": CONFIDENCE["pilot"],
+    # Nothing supplied, not applicable, blank for England; 0 is printed but defined nowhere.
+    **dict.fromkeys(("..", ".", "", "0"), CONFIDENCE["none"]),
+}
+# A file with fewer of a layout's columns than this is another publication.
+_RECOGNISED = 0.5
+# Per cents and rates of authorities are rounded to one decimal, some after a first rounding to two
+# decimals; trailing zeros are dropped.
+_HALF_TENTH = 0.055
+
+RATIO_COLUMNS = (
+    "la_code",
+    "year",
+    "measure",
+    "base",
+    "per",
+    "printed",
+    "half_unit",
+    "column",
+    "source",
+)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Records, and the printed rates and per cents to check them against."""
+
+    records: pd.DataFrame
+    ratios: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One line of a file with the authority that it is about; ``authority`` None is England."""
+
+    number: int
+    cells: Mapping[str, str]
+    authority: register.Authority | None
+
+    @property
+    def la_code(self) -> str:
+        return self.authority.la_code if self.authority else register.ENGLAND
+
+
+def read_cin_underlying(raw: Path, years: Iterable[int]) -> Reading:
+    """Read the census files of ``years`` that lie anywhere below ``raw``.
+
+    Raises
+    ------
+    DataError
+        With every fault of every file: files missing, columns missing or unknown, rows duplicated
+        or missing, codes unknown, cells that are no numbers, counts that cannot be.
+    """
+    files, faults = _find_files(raw, sorted(set(years)))
+    records: list[tuple] = []
+    ratios: list[tuple] = []
+    for year, (path, header, lines) in sorted(files.items()):
+        plan = layout(year)
+        bad = _check_header(path.name, header, plan)
+        if not bad:
+            rows, bad = _read_rows(path.name, header, lines, plan)
+            for row in rows:
+                bad += _read_row(path.name, row, plan, records, ratios)
+        faults += bad
+    if faults:
+        raise DataError(faults)
+    return Reading(
+        pd.DataFrame(records, columns=list(RECORD_COLUMNS)),
+        pd.DataFrame(ratios, columns=list(RATIO_COLUMNS)),
+    )
+
+
+def _lines(path: Path) -> list[tuple[int, list[str]]]:
+    """Line numbers and cells; text is UTF-8, or else Windows-1252 as in the publisher's notes."""
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("cp1252", errors="replace")
+    reader = csv.reader(io.StringIO(text, newline=""))
+    return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+
+
+type _File = tuple[Path, list[str], list[tuple[int, list[str]]]]
+
+
+def _find_files(raw: Path, years: list[int]) -> tuple[dict[int, _File], list[Fault]]:
+    if not raw.is_dir():
+        return {}, [
+            Fault(
+                file=str(raw),
+                problem="no such folder",
+                remedy="give the folder that holds the official files with --raw",
+            )
+        ]
+    faults: list[Fault] = []
+    files: dict[int, _File] = {}
+    strangers: list[tuple[Path, list[str]]] = []
+    for path in sorted(path for path in raw.rglob("*") if path.suffix.lower() == ".csv"):
+        with path.open("rb") as file:
+            # Only the census and its relatives begin so; other tables are left unread.
+            if b"geog_l" not in file.read(16):
+                continue
+        (_, header), *lines = _lines(path)
+        header = [clean_text(cell) for cell in header]
+        year = _recognise(header)
+        if year is None:
+            strangers.append((path, header))
+        elif year in files:
+            faults.append(
+                Fault(
+                    file=path.name,
+                    value=str(files[year][0]),
+                    problem=f"a second file for the year ending March {year}",
+                    remedy="keep one of the two",
+                )
+            )
+        elif year in years:
+            files[year] = (path, header, lines)
+    for year in years:
+        if year in files:
+            continue
+        if not FIRST_YEAR <= year <= LAST_YEAR:
+            faults.append(
+                Fault(
+                    column="years",
+                    value=str(year),
+                    problem=f"authority figures are read for {FIRST_YEAR}-{LAST_YEAR} only",
+                    remedy="choose years within them",
+                )
+            )
+            continue
+        plan = layout(year)
+        stranger = next(
+            (item for item in strangers if item[0].name.lower() == plan.file_name.lower()), None
+        )
+        if stranger:
+            faults.append(_unknown_layout(*stranger, plan))
+        else:
+            faults.append(
+                Fault(
+                    file=str(raw),
+                    value=plan.file_name,
+                    problem=f"no file of the children in need census for the year ending March "
+                    f"{year}",
+                    remedy=f"put the underlying data of {plan.release} there",
+                )
+            )
+    return files, faults
+
+
+def _recognise(header: list[str]) -> int | None:
+    """The year whose columns the header holds, or None."""
+    found = set(header)
+    shares = {
+        year: len(found & set(layout(year).headers)) / len(layout(year).headers)
+        for year in range(FIRST_YEAR, LAST_YEAR + 1)
+    }
+    best = max(shares, key=lambda year: shares[year])
+    return best if shares[best] >= _RECOGNISED else None
+
+
+def _nearest(header: str, known: Iterable[str]) -> str:
+    matches = difflib.get_close_matches(header, list(known), n=3)
+    return f"nearest: {', '.join(matches)}" if matches else "nothing near it"
+
+
+def _unknown_layout(path: Path, header: list[str], plan: Layout) -> Fault:
+    expected = [name for name in plan.headers if name not in header]
+    nearest = "; ".join(f"{name}, {_nearest(name, header)}" for name in expected[:5])
+    return Fault(
+        file=path.name,
+        row=1,
+        problem=f"unknown layout: found {', '.join(header)}; expected {', '.join(plan.headers)}; "
+        f"for example {nearest}",
+        remedy=f"fetch the underlying data of {plan.release} again",
+    )
+
+
+def _check_header(file: str, header: list[str], plan: Layout) -> list[Fault]:
+    faults = []
+    for name in plan.headers:
+        if name not in header:
+            faults.append(
+                Fault(
+                    file=file,
+                    row=1,
+                    column=name,
+                    problem=f"column missing ({_nearest(name, set(header) - set(plan.headers))}); "
+                    f"found {len(header)} columns, {len(plan.headers)} are needed",
+                    remedy=f"fetch the underlying data of {plan.release} again",
+                )
+            )
+    for name in dict.fromkeys(header):
+        if header.count(name) > 1:
+            problem = f"column printed {header.count(name)} times"
+        elif name not in plan.headers and not plan.is_unused(name):
+            problem = f"unknown column ({_nearest(name, plan.headers)})"
+        else:
+            continue
+        faults.append(
+            Fault(
+                file=file,
+                row=1,
+                column=name,
+                problem=problem,
+                remedy="fetch the file again, or declare the column in cin_columns.py",
+            )
+        )
+    return faults
+
+
+def _read_rows(
+    file: str, header: list[str], lines: list[tuple[int, list[str]]], plan: Layout
+) -> tuple[list[_Row], list[Fault]]:
+    """Match lines to authorities; every authority of the year and England must be there once."""
+    rows: list[_Row] = []
+    faults: list[Fault] = []
+    seen: dict[str, int] = {}
+    for number, texts in lines:
+        if len(texts) != len(header):
+            faults.append(
+                Fault(
+                    file=file,
+                    row=number,
+                    value=str(len(texts)),
+                    problem=f"number of cells differs from the header's {len(header)}",
+                    remedy="fetch the file again; an unquoted comma or a cut line shifts cells",
+                )
+            )
+            continue
+        cells = dict(zip(header, map(clean_text, texts), strict=True))
+        authority = None
+        if cells["geog_l"] == "LA":
+            authority = register.find_authority(
+                plan.year, dfe_code=cells["geog_c"], la_code=cells.get("new_la_code", "")
+            )
+            if authority is None or not cells["geog_c"]:
+                faults.append(_unknown_authority(file, number, cells, plan.year))
+                continue
+        elif (cells["geog_l"], cells["geog_n"]) != ("National", "England"):
+            faults.append(
+                Fault(
+                    file=file,
+                    row=number,
+                    column="geog_l",
+                    value=f"{cells['geog_l']} {cells['geog_n']}",
+                    problem="neither an authority (LA) nor England (National)",
+                    remedy="fetch the file again",
+                )
+            )
+            continue
+        row = _Row(number, cells, authority)
+        if row.la_code in seen:
+            faults.append(
+                Fault(
+                    file=file,
+                    row=number,
+                    column="geog_c",
+                    value=f"{cells['geog_c']} {cells['geog_n']}",
+                    problem=f"duplicate of row {seen[row.la_code]}",
+                    remedy="delete one of the two rows or fetch the file again",
+                )
+            )
+            continue
+        seen[row.la_code] = number
+        rows.append(row)
+    expected = {
+        authority.la_code: authority.name for authority in register.authorities_in(plan.year)
+    }
+    missing = [
+        name for code, name in {register.ENGLAND: "England", **expected}.items() if code not in seen
+    ]
+    if missing and not faults:
+        faults.append(
+            Fault(
+                file=file,
+                column="geog_n",
+                value=", ".join(missing),
+                problem=f"no row for {len(missing)} of {len(expected) + 1} areas",
+                remedy="fetch the file again; an authority without a return still has a row",
+            )
+        )
+    return rows, faults
+
+
+def _unknown_authority(file: str, number: int, cells: Mapping[str, str], year: int) -> Fault:
+    codes = {a.name: f"{a.dfe_code} {a.la_code}" for a in register.authorities_in(year)}
+    near = difflib.get_close_matches(cells["geog_n"], codes, n=1)
+    return Fault(
+        file=file,
+        row=number,
+        column="geog_c",
+        value=" ".join(cells.get(key, "") for key in ("geog_c", "new_la_code", "geog_n")),
+        problem=f"unknown authority code in the year ending March {year}",
+        remedy=f"{near[0]} is {codes[near[0]]}"
+        if near
+        else "correct the code or fetch the file again",
+    )
+
+
+def _read_row(
+    file: str, row: _Row, plan: Layout, records: list[tuple], ratios: list[tuple]
+) -> list[Fault]:
+    """Append the records and printed ratios of one row; return its faults instead, if any."""
+    faults: list[Fault] = []
+
+    def read(header: str, *, is_count: bool) -> Cell:
+        text = row.cells[header]
+        try:
+            cell = plan.dialect.read(text)
+            if cell.value < 0:
+                raise CellError("negative")
+            if is_count and not math.isnan(cell.value) and cell.value % 1:
+                raise CellError("not a whole number")
+        except CellError as error:
+            markers = ", ".join(repr(marker) for marker in plan.dialect.markers)
+            faults.append(
+                Fault(
+                    file=file,
+                    row=row.number,
+                    column=header,
+                    value=text,
+                    problem=str(error),
+                    remedy=f"a number or one of {markers} belongs here; fetch the file again",
+                )
+            )
+            return empty_cell(NOT_AVAILABLE)
+        return cell
+
+    def read_confidence(header: str) -> int:
+        if not header:
+            return CONFIDENCE["none"]
+        text = row.cells[header]
+        if text not in _CONFIDENCES:
+            faults.append(
+                Fault(
+                    file=file,
+                    row=row.number,
+                    column=header,
+                    value=text,
+                    problem="unknown data confidence",
+                    remedy=f"one of {', '.join(filter(None, _CONFIDENCES))} belongs here",
+                )
+            )
+        return _CONFIDENCES.get(text, CONFIDENCE["none"])
+
+    printed = {
+        column.header: _round(read(column.header, is_count=True), column.measure, row, plan)
+        for column in plan.counts
+    }
+    for banded in plan.banded:
+        for header in (*banded.inside, *banded.outside):
+            if header not in printed:
+                printed[header] = _round(read(header, is_count=True), banded.measure, row, plan)
+    shares = {ratio: read(ratio.header, is_count=False) for ratio in plan.ratios}
+    confidences = {measure: read_confidence(header) for measure, header in plan.confidences.items()}
+    if not faults:
+        faults += _check_parts(file, row, plan, printed)
+    if faults:
+        return faults
+
+    counts = _bound_counts(plan, printed, shares)
+    for measure, cell in counts.items():
+        confidence = confidences[measure]
+        status = cell.status
+        if status == NOT_AVAILABLE and confidence == CONFIDENCE["pilot"]:
+            # Authorities on trial of single assessments made no such assessments.
+            status = NOT_APPLICABLE
+        records.append(
+            (
+                row.la_code,
+                plan.year,
+                measure,
+                cell.value,
+                cell.lower,
+                cell.upper,
+                status,
+                0,
+                confidence,
+                file,
+                plan.release,
+            )
+        )
+    for ratio, cell in shares.items():
+        if cell.is_known and not cell.is_hidden:
+            half_unit = _half_unit(row, ratio)
+            ratios.append(
+                (
+                    row.la_code,
+                    plan.year,
+                    ratio.measure,
+                    ratio.base,
+                    ratio.per,
+                    cell.value,
+                    half_unit,
+                    ratio.header,
+                    file,
+                )
+            )
+    return []
+
+
+def _half_unit(row: _Row, ratio: Ratio) -> float:
+    is_whole = "." not in row.cells[ratio.header]
+    return 0.5 if row.authority is None and is_whole else _HALF_TENTH
+
+
+def _round(cell: Cell, measure: str, row: _Row, plan: Layout) -> Cell:
+    """Give a printed number the bounds of its rounding.
+
+    England's counts are rounded to 100 or to 10, which the files do not tell apart: the coarsest
+    unit that divides the number is assumed, so bounds may be too wide but not too narrow.
+    """
+    if math.isnan(cell.value):
+        return cell
+    if row.authority is not None and measure != "population_0_17":
+        return exact_cell(cell.value)
+    coarsest = plan.population_unit if measure == "population_0_17" else plan.england_unit
+    unit = next(unit for unit in (100, 10, 1) if unit <= coarsest and cell.value % unit == 0)
+    return exact_cell(cell.value) if unit == 1 else rounded_cell(cell.value, unit)
+
+
+def _check_parts(file: str, row: _Row, plan: Layout, printed: Mapping[str, Cell]) -> list[Fault]:
+    """Refuse parts above their whole: this never happens in the files as published."""
+    headers = {column.measure: column.header for column in plan.counts}
+    claims: list[tuple[str, tuple[str, ...], str]] = []
+    for measure, header in headers.items():
+        whole = MEASURES[measure].parent
+        if whole in headers:
+            claims.append((measure, (header,), headers[whole]))
+    for banded in plan.banded:
+        claims.append((banded.measure, (*banded.inside, *banded.outside), headers[banded.total]))
+    faults = []
+    for measure, parts, whole_header in claims:
+        known = [printed[part].lower for part in parts if printed[part].is_known]
+        whole_cell = printed[whole_header]
+        if whole_cell.is_known and not whole_cell.is_hidden and sum(known) > whole_cell.upper:
+            faults.append(
+                Fault(
+                    file=file,
+                    row=row.number,
+                    column=" + ".join(parts),
+                    value=f"{sum(known):.0f} above {whole_cell.value:.0f} in {whole_header}",
+                    problem=f"{MEASURES[measure].label.lower()}: parts exceed the whole",
+                    remedy="fetch the file again; if so published, ask the publisher",
+                )
+            )
+    return faults
+
+
+def _bound_counts(
+    plan: Layout, printed: Mapping[str, Cell], shares: Mapping[Ratio, Cell]
+) -> dict[str, Cell]:
+    """Counts by measure with the bounds of hidden ones settled from their row."""
+    counts = {column.measure: printed[column.header] for column in plan.counts}
+    hidden = {measure for measure, cell in counts.items() if cell.is_hidden}
+    settled: set[str] = set()
+
+    def ceiling(measure: str) -> float:
+        """The largest that a hidden count can be."""
+        if measure in settled:
+            return counts[measure].upper
+        parent = MEASURES[measure].parent
+        if parent in counts and counts[parent].is_known and parent not in hidden - settled:
+            return counts[parent].upper
+        return counts["population_0_17"].upper
+
+    def settle(measure: str, cell: Cell) -> None:
+        if measure in hidden and measure not in settled:
+            counts[measure] = cell
+            settled.add(measure)
+
+    def fraction(ratio: Ratio) -> tuple[float, float] | None:
+        cell = shares[ratio]
+        if not cell.is_known or cell.is_hidden:
+            return None
+        return (
+            max(0.0, cell.value - _HALF_TENTH) / ratio.per,
+            (cell.value + _HALF_TENTH) / ratio.per,
+        )
+
+    rates = [ratio for ratio in plan.ratios if MEASURES[ratio.measure].parent != ratio.base]
+    for ratio in rates:
+        rate, base = fraction(ratio), counts[ratio.base]
+        if rate and base.is_known and (ratio.base not in hidden or ratio.base in settled):
+            settle(ratio.measure, suppression.bound_by_ratio(base, rate))
+    for ratio in (ratio for ratio in plan.ratios if ratio not in rates):
+        share, whole = fraction(ratio), counts[ratio.base]
+        if ratio.measure in hidden and ratio.base in hidden:
+            part_cell, whole_cell = suppression.bound_share(
+                ceiling(ratio.base), share and (share[0], min(1.0, share[1]))
+            )
+            settle(ratio.measure, part_cell)
+            settle(ratio.base, whole_cell)
+        elif ratio.measure in hidden and whole.is_known:
+            if share:
+                settle(ratio.measure, suppression.bound_by_ratio(whole, share))
+            elif ratio.nearly_all:
+                # Hidden either for itself or for the few that it leaves out.
+                cell = suppression.bounded_cell(SMALL[0], whole.upper - 1, derived=False)
+                settle(ratio.measure, cell)
+    for measure, onward in FLOWS.items():
+        next_stage = counts[onward]
+        if onward not in hidden and next_stage.is_known and next_stage.lower > SMALL[1]:
+            cell = suppression.bounded_cell(SMALL[0], ceiling(measure), derived=False)
+            settle(measure, cell)
+
+    for banded in plan.banded:
+        total = counts[banded.total]
+        headers = (*banded.inside, *banded.outside)
+        cells = dict(
+            zip(
+                headers,
+                suppression.bound_parts(total, [printed[header] for header in headers]),
+                strict=True,
+            )
+        )
+        inside = [cells[header] for header in banded.inside]
+        if len(inside) == 1:
+            counts[banded.measure] = inside[0]
+        else:
+            outside = [cells[header] for header in banded.outside]
+            counts[banded.measure] = suppression.sum_parts(total, inside, outside)
+    for measure, cell in counts.items():
+        parent = counts.get(MEASURES[measure].parent or "")
+        if parent and parent.is_known and cell.is_hidden and cell.upper > parent.upper:
+            counts[measure] = suppression.bounded_cell(cell.lower, parent.upper, derived=False)
+    return counts

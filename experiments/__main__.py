@@ -1,0 +1,230 @@
+"""`python -m experiments list | check | fit | report`: the truth behind the Makefile.
+
+Exit codes: 0 reportable, 1 internal error, 2 bad input, 3 completed but not reportable, 130
+interrupted.
+"""
+
+import argparse
+import logging
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data_prep.errors import DataError
+from experiments.runtime import prepare_runtime
+from models import CATALOGUE
+
+if TYPE_CHECKING:
+    from experiments.config import Experiment
+
+REPORTABLE, INTERNAL_ERROR, BAD_INPUT, NOT_REPORTABLE, INTERRUPTED = 0, 1, 2, 3, 130
+# Estimands shown on the terminal after a fit: the headline ones, at most this many rows of each.
+_ROWS_SHOWN = 4
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    if args.command is None:
+        parser.print_help()
+        return BAD_INPUT
+    prepare_runtime()
+    _log_to_terminal()
+    try:
+        code: int = args.run(args)
+        return code
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print(
+            "\ninterrupted: nothing of this run is kept, earlier runs are untouched",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    except Exception:
+        traceback.print_exc()
+        print("error: this is a fault of the program, not of your input", file=sys.stderr)
+        return INTERNAL_ERROR
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    listing = commands.add_parser("list", help="list models, their questions and experiments")
+    listing.set_defaults(run=_list)
+    for name, run, text in (
+        ("check", _check, "check a config against its cube; compiles nothing"),
+        ("fit", _fit, "fit, judge and report one experiment"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--model", default="", help="see 'list'")
+        command.add_argument("--variant", help="configs/<model>--<variant>.toml")
+        command.add_argument("--cube", help="name in results/cubes or path of a cube")
+        command.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            dest="sets",
+            metavar="PATH=VALUE",
+            help="override one value by its full path, as options.outcome=section47; repeatable",
+        )
+        command.set_defaults(run=run)
+        if name == "fit":
+            command.add_argument("--force", action="store_true", help="fit again if already done")
+    report = commands.add_parser("report", help="render the report of a run again")
+    report.add_argument("--run", required=True, dest="run_name", help="id, its beginning, or path")
+    report.set_defaults(run=_report)
+    return parser
+
+
+def _log_to_terminal() -> None:
+    start = time.monotonic()
+
+    class Elapsed(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return f"[{time.monotonic() - start:6.1f} s] {record.getMessage()}"
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(Elapsed())
+    # Libraries speak at length about compiling; their words go to the log file, not the screen.
+    handler.addFilter(logging.Filter("experiments"))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+
+
+def _list(args: argparse.Namespace) -> int:
+    from experiments.config import list_experiments
+
+    print("Models:")
+    for name, entry in CATALOGUE.items():
+        print(f"  {name:<16} {entry.question}")
+    print("\nExperiments (MODEL and, after the dashes, VARIANT):")
+    for name, question in list_experiments():
+        print(f"  {name:<40} {question}")
+    return REPORTABLE
+
+
+def _load(args: argparse.Namespace) -> "Experiment":
+    from experiments.config import load_experiment
+
+    return load_experiment(args.model, args.variant, args.sets, args.cube)
+
+
+def _check(args: argparse.Namespace) -> int:
+    from experiments.fit import prepare
+
+    prepared = prepare(_load(args))
+    used = prepared.experiment.spec.describe(prepared.observations)
+    print(
+        f"{prepared.experiment.name}: config and cube agree.\n"
+        f"  cube     {used['cube']} ({used['kind']})\n"
+        f"  cells    {used['used']} of {used['cells']} used, {used['interval']} as intervals\n"
+        f"  run id   {prepared.run_id}"
+    )
+    for item in used["dropped"]:
+        print(f"  dropped  {item['cells']} {item['reason']} ({', '.join(item['examples'])})")
+    return REPORTABLE
+
+
+def _fit(args: argparse.Namespace) -> int:
+    if args.model not in CATALOGUE:
+        _unknown_model(args.model)
+        return BAD_INPUT
+    from experiments import provenance, store
+    from experiments.fit import fit, prepare
+
+    logging.getLogger("experiments").info("checking the config and the cube ...")
+    prepared = prepare(_load(args))
+    done = store.find_run(prepared.experiment.name, prepared.run_id)
+    if done and not args.force:
+        print(
+            f"Already fitted with this config, data and versions ({prepared.run_id}); FORCE=1 fits again."
+        )
+        run = done
+    else:
+        run = fit(prepared, provenance.command(args.model, args.variant, args.sets, args.cube))
+    if run is not done or not (run / "report.html").is_file():
+        _render(run)
+    return _announce(run)
+
+
+def _unknown_model(model: str) -> None:
+    said = f"no model called {model!r}" if model else "which model?"
+    print(
+        f"error: {said} Use one of these, as in 'make fit MODEL=national_trend':", file=sys.stderr
+    )
+    for name, entry in CATALOGUE.items():
+        print(f"  {name:<16} {entry.question}", file=sys.stderr)
+
+
+def _report(args: argparse.Namespace) -> int:
+    from experiments import store
+
+    run = store.resolve_run(args.run_name)
+    _render(run)
+    return _announce(run)
+
+
+def _render(run: Path) -> None:
+    logging.getLogger("experiments").info("writing the report ...")
+    from reports.run_report import render_run
+
+    render_run(run)
+
+
+def _announce(run: Path) -> int:
+    """Verdict, headline estimands and the report's path: the last screen of a fit."""
+    import json
+
+    import pandas as pd
+
+    from experiments.store import read_verdict
+
+    verdict = read_verdict(run)
+    spec = json.loads((run / "spec.json").read_text())
+    table = pd.read_csv(run / "estimands.csv")
+    print(f"\n{spec['title']} on {spec['data']['cube']} ({spec['data']['kind']})")
+    print(f"Verdict: {'REPORTABLE' if verdict['reportable'] else 'NOT REPORTABLE'}")
+    for gate in verdict["gates"]:
+        if gate["status"] != "pass":
+            shown = (
+                "" if gate["value"] is None else f" {gate['value']:.4g}, limit {gate['limit']:g}"
+            )
+            print(f"  {gate['status']}: {gate['label']}{shown} {gate['where']}")
+    if verdict["loosened"]:
+        print(f"  limits loosened by the config: {', '.join(verdict['loosened'])}")
+    misfits = [c["label"].lower() for c in verdict["predictive_checks"] if c["status"] == "misfit"]
+    if misfits:
+        print(f"Named misfits: {'; '.join(misfits)}")
+    print(f"\n{spec['answer']}\n")
+    for estimand in spec["estimands"]:
+        if estimand["headline"]:
+            _print_estimand(table[table["estimand"] == estimand["name"]], estimand)
+    for item in spec["not_estimable"]:
+        print(f"  not estimable: {item['estimand']}: {item['reason']}")
+    print(f"\nReport: {run / 'report.html'}")
+    return REPORTABLE if verdict["reportable"] else NOT_REPORTABLE
+
+
+def _print_estimand(rows: "pd.DataFrame", estimand: dict) -> None:  # noqa: F821
+    rows = rows.dropna(subset=["mean"])
+    if rows.empty:
+        return
+    if len(rows) > _ROWS_SHOWN:
+        rows = rows.iloc[[0, len(rows) // 2, -1]]
+    for _, row in rows.iterrows():
+        place = ", ".join(f"{int(row[c])}" for c in estimand["coordinates"])
+        print(
+            f"  {estimand['label'] + (f' {place}' if place else ''):<48}"
+            f"{row['mean']:>9.3g}  ({row['lower']:.3g} to {row['upper']:.3g}) {row['unit']}"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

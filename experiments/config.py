@@ -1,0 +1,407 @@
+"""Experiment configs: one TOML file selects data, model, options, priors, sampler and gates.
+
+`configs/<model>.toml` is the base; `configs/<model>--<what differs>.toml` shows only what differs.
+Everything is checked before anything compiles, and every fault is told at once.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from data_prep.errors import DataError, Fault
+from models import CATALOGUE, load_model
+from models.priors import DISTRIBUTIONS, Prior
+
+if TYPE_CHECKING:
+    from models.spec import ModelSpec, Options
+
+CONFIGS = Path(__file__).parent / "configs"
+ON_COMMAND_LINE = "set on the command line"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+def _year_span(value: object) -> object:
+    """`2010-2014` or `2012` as a pair of years; anything else is left for pydantic to refuse."""
+    if isinstance(value, str):
+        match = re.fullmatch(r"\s*(\d{4})(?:\s*-\s*(\d{4}))?\s*", value)
+        if not match:
+            raise ValueError("write years as 2010-2014, or one year as 2012")
+        return (int(match[1]), int(match[2] or match[1]))
+    return value
+
+
+def _codes(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+class DataConfig(_Section):
+    """Which cube, and which part of it."""
+
+    cube: str = "simulated"
+    """name of a cube in results/cubes, or a path to one"""
+    years: Annotated[tuple[int, int] | None, BeforeValidator(_year_span)] = None
+    """first and last year, as 2010-2014; all when left out"""
+    exclude: Annotated[tuple[str, ...], BeforeValidator(_codes)] = ()
+    """codes of local authorities to leave out"""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "DataConfig":
+        if self.years is not None and self.years[0] > self.years[1]:
+            raise ValueError(f"years run backwards: {self.years[0]}-{self.years[1]}")
+        return self
+
+
+class SamplerConfig(_Section):
+    """How to sample."""
+
+    draws: int = Field(1000, ge=100, le=100_000)
+    """draws kept, for each chain"""
+    tune: int = Field(500, ge=100, le=100_000)
+    """warm-up draws for each chain, thrown away"""
+    chains: int = Field(4, ge=2, le=64)
+    """independent chains"""
+    seed: int = Field(20140331, ge=0)
+    """root seed, from which every other is spawned"""
+    target_accept: float = Field(0.8, ge=0.6, le=0.999)
+    """acceptance rate that the step size is tuned to"""
+    max_treedepth: int = Field(10, ge=5, le=15)
+    """longest trajectory, in doublings"""
+
+
+class GateLimits(_Section):
+    """Limits of the blocking gates; a run with loosened limits says so in its verdict."""
+
+    r_hat: float = Field(1.01, gt=1.0, le=2.0)
+    """largest rank R-hat of any free parameter or estimand"""
+    ess: float = Field(400.0, ge=0)
+    """smallest bulk or tail effective sample size of any free parameter or estimand"""
+    divergences: int = Field(0, ge=0)
+    """divergent transitions"""
+    tree_depth_hits: int = Field(0, ge=0)
+    """trajectories cut at the longest length"""
+    e_bfmi: float = Field(0.3, ge=0, le=2)
+    """smallest energy fraction of any chain"""
+
+
+class PriorConfig(_Section):
+    """A prior that replaces the model's own; what is left out stays as the model has it."""
+
+    distribution: str | None = None
+    parameters: dict[str, float] | None = None
+    meaning: str | None = None
+    reason: str = Field(min_length=1)
+
+
+class Config(_Section):
+    """An experiment, resolved: every value that decides the run."""
+
+    question: str = Field(min_length=1)
+    model: str
+    data: DataConfig = DataConfig()
+    options: dict[str, Any] = {}
+    priors: dict[str, PriorConfig] = {}
+    sampler: SamplerConfig = SamplerConfig()
+    gates: GateLimits = GateLimits()
+    multiverse: dict[str, list[Any]] = {}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A config that was checked against its model."""
+
+    name: str
+    config: Config
+    spec: "ModelSpec"
+    options: "Options"
+    priors: Mapping[str, Prior]
+    overridden: frozenset[str]
+
+    def resolved(self) -> dict[str, Any]:
+        """Every value that decides the run, defaults filled in, as plain TOML values."""
+        document = self.config.model_dump(mode="json", exclude_none=True)
+        document["options"] = self.options.model_dump(mode="json")
+        if self.config.data.years is not None:
+            document["data"]["years"] = "{}-{}".format(*self.config.data.years)
+        document["priors"] = {
+            name: {
+                "distribution": prior.distribution,
+                "parameters": dict(prior.parameters),
+                "meaning": prior.meaning,
+                "reason": prior.reason,
+            }
+            for name, prior in self.priors.items()
+        }
+        return document
+
+
+def list_experiments() -> list[tuple[str, str]]:
+    """Name and question of every config, bases before their variants; reads no model code."""
+    found = []
+    for path in sorted(CONFIGS.glob("*.toml"), key=lambda p: (p.stem.split("--")[0], p.stem)):
+        document = tomllib.loads(path.read_text())
+        found.append((path.stem, str(document.get("question", ""))))
+    return found
+
+
+def load_experiment(
+    model: str, variant: str | None = None, sets: Sequence[str] = (), cube: str | None = None
+) -> Experiment:
+    """Read, merge and check an experiment.
+
+    Parameters
+    ----------
+    model, variant
+        Name the files `configs/<model>.toml` and `configs/<model>--<variant>.toml`.
+    sets
+        ``path=value`` with the full path, as ``options.outcome=section47``.
+    cube
+        Name or path of a cube, in place of the config's.
+
+    Raises
+    ------
+    DataError
+        With every unknown key, wrong type, value out of bounds and unknown name.
+    """
+    if model not in CATALOGUE:
+        raise DataError([unknown_model(model)])
+    name = f"{model}--{variant}" if variant else model
+    base_path = CONFIGS / f"{model}.toml"
+    documents = [(base_path, _read(base_path))]
+    if variant:
+        path = CONFIGS / f"{name}.toml"
+        if not path.is_file():
+            known = [
+                n.split("--", 1)[1] for n, _ in list_experiments() if n.startswith(model + "--")
+            ]
+            raise DataError(
+                [
+                    Fault(
+                        problem=f"model {model} has no variant {variant!r}",
+                        remedy=f"use one of: {', '.join(known) or '(none yet)'}; or write {path.name}",
+                    )
+                ]
+            )
+        documents.append((path, _read(path)))
+    merged: dict[str, Any] = {}
+    for _, document in documents:
+        merged = _merge(merged, document)
+    faults = []
+    for text in sets:
+        fault = _apply(merged, text)
+        faults += [fault] if fault else []
+    if cube:
+        merged.setdefault("data", {})["cube"] = cube
+    return _check(name, merged, documents, faults)
+
+
+def unknown_model(model: str) -> Fault:
+    """The fault of a model that does not exist, with every model and its question."""
+    listing = "; ".join(f"{name}: {entry.question}" for name, entry in CATALOGUE.items())
+    return Fault(
+        value=model, problem="no such model" if model else "no model named", remedy=f"use {listing}"
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        row = re.search(r"line (\d+)", str(error))
+        raise DataError(
+            [
+                Fault(
+                    file=path.name,
+                    row=int(row[1]) if row else None,
+                    problem=f"not valid TOML: {error}",
+                    remedy="mend the line; texts need quotes, a table starts with [name]",
+                )
+            ]
+        ) from error
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict) and key != "parameters":
+            merged[key] = _merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _apply(document: dict[str, Any], text: str) -> Fault | None:
+    """Set one ``path=value`` in place; the fault when the text cannot be read so."""
+    path, equals, value = text.partition("=")
+    parts = path.strip().split(".")
+    if not equals or not all(parts) or len(parts) < 2:
+        return Fault(
+            column="--set",
+            value=text,
+            problem="not of the form section.key=value",
+            remedy="write the full path, as in --set options.outcome=section47",
+        )
+    node = document
+    for part in parts[:-1]:
+        node = node.setdefault(part, {})
+        if not isinstance(node, dict):
+            return Fault(
+                column="--set",
+                value=text,
+                problem=f"{part!r} is not a section",
+                remedy="see 'list'",
+            )
+    node[parts[-1]] = value.strip()
+    if parts[0] == "priors" and len(parts) > 2:
+        document["priors"][parts[1]].setdefault("reason", ON_COMMAND_LINE)
+    return None
+
+
+def _check(
+    name: str,
+    merged: dict[str, Any],
+    documents: Sequence[tuple[Path, dict[str, Any]]],
+    faults: list[Fault],
+) -> Experiment:
+    files = [path for path, _ in documents]
+    try:
+        config = Config.model_validate(merged)
+    except ValidationError as error:
+        faults += _faults(error, files, ())
+        config = None
+    spec = load_model(documents[0][1].get("model", name.split("--")[0]))
+    options = None
+    try:
+        options = spec.options.model_validate(merged.get("options", {}))
+    except ValidationError as error:
+        faults += _faults(error, files, ("options",))
+    if config is not None and config.model != spec.name:
+        faults.append(
+            Fault(
+                file=files[-1].name,
+                column="model",
+                value=config.model,
+                problem=f"the file's name says {spec.name}",
+                remedy="name the config after its model",
+            )
+        )
+    priors, prior_faults = _override(spec, config.priors if config else {}, files)
+    faults += prior_faults
+    if faults or config is None or options is None:
+        raise DataError(faults)
+    return Experiment(name, config, spec, options, priors, frozenset(config.priors))
+
+
+def _override(
+    spec: "ModelSpec", overrides: Mapping[str, PriorConfig], files: Sequence[Path]
+) -> tuple[dict[str, Prior], list[Fault]]:
+    """The model's priors with those of the config in their places."""
+    priors, faults = dict(spec.priors), []
+    for name, given in overrides.items():
+        if name not in priors:
+            close = difflib.get_close_matches(name, priors, 1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            faults.append(
+                _fault(
+                    files,
+                    ("priors", name),
+                    "",
+                    "the model has no such prior",
+                    f"{hint}known: {', '.join(priors)}",
+                )
+            )
+            continue
+        own = priors[name]
+        distribution = given.distribution or own.distribution
+        parameters = given.parameters or {}
+        if distribution == own.distribution:
+            parameters = {**own.parameters, **parameters}
+        changed = f"changed from {own.distribution}({_listed(own.parameters)})"
+        prior = Prior(name, distribution, parameters, given.meaning or changed, given.reason)
+        priors[name] = prior
+        faults += [
+            _fault(
+                files,
+                ("priors", name),
+                f"{distribution}({_listed(parameters)})",
+                problem,
+                f"known: {'; '.join(f'{d}({", ".join(p)})' for d, p in DISTRIBUTIONS.items())}",
+            )
+            for problem in prior.faults()
+        ]
+    return priors, faults
+
+
+def _listed(parameters: Mapping[str, float]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in parameters.items())
+
+
+def _faults(error: ValidationError, files: Sequence[Path], prefix: tuple[str, ...]) -> list[Fault]:
+    found = []
+    for item in error.errors():
+        path = (*prefix, *(str(part) for part in item["loc"]))
+        problem = item["msg"].removeprefix("Value error, ")
+        remedy = "mend the value"
+        if item["type"] == "extra_forbidden":
+            problem, remedy = "unknown key", _known_keys(path, prefix)
+        elif item["type"] == "missing":
+            problem, remedy = "required and absent", "add it"
+        value = "" if isinstance(item["input"], dict) else str(item["input"])
+        found.append(_fault(files, path, value, problem, remedy))
+    return found
+
+
+def _known_keys(path: tuple[str, ...], prefix: tuple[str, ...]) -> str:
+    sections: dict[tuple[str, ...], type[BaseModel]] = {
+        (): Config,
+        ("data",): DataConfig,
+        ("sampler",): SamplerConfig,
+        ("gates",): GateLimits,
+    }
+    section = sections.get(path[:-1])
+    if section is None and path[0] == "priors":
+        section = PriorConfig
+    if section is None:
+        return "see 'python -m experiments list' for the options of each model"
+    known = list(section.model_fields)
+    close = difflib.get_close_matches(path[-1], known, 1)
+    return (f"did you mean {close[0]}? " if close else "") + f"known: {', '.join(known)}"
+
+
+def _fault(
+    files: Sequence[Path], path: Sequence[str], value: str, problem: str, remedy: str
+) -> Fault:
+    """A fault in a config, with the file and line that set the value where one did."""
+    for file in reversed(files):
+        row = _row_of(file, path)
+        if row is not None:
+            return Fault(
+                problem, remedy, file=file.name, row=row, column=".".join(path), value=value
+            )
+    return Fault(problem, remedy, column=".".join(path), value=value)
+
+
+def _row_of(file: Path, path: Sequence[str]) -> int | None:
+    """The line that sets ``path``: its key under its table header, or the header itself."""
+    table: list[str] = []
+    for row, line in enumerate(file.read_text().splitlines(), 1):
+        header = re.match(r"\s*\[([^\]]+)\]", line)
+        if header:
+            table = header[1].strip().split(".")
+            if table == list(path):
+                return row
+        else:
+            key = re.match(r"\s*([A-Za-z0-9_.]+)\s*=", line)
+            if key and table + key[1].split(".") == list(path):
+                return row
+    return None

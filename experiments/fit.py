@@ -1,0 +1,338 @@
+"""One fit: from an experiment and a cube to a finished run folder."""
+
+import logging
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tomli_w
+import xarray as xr
+
+from data_prep.indicators import MEASURES
+from data_prep.schema import load_cube
+from experiments import provenance, store
+from experiments.config import Experiment
+from experiments.criticism import criticise
+from experiments.diagnostics import diagnose, summarise
+from experiments.gates import Gate, is_reportable, judge_computation, loosened
+from experiments.predictive import Check, check_predictive
+
+log = logging.getLogger("experiments")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An experiment that was checked against its cube; nothing has been compiled."""
+
+    experiment: Experiment
+    cube: xr.DataTree
+    observations: Any
+    run_id: str
+    source_hash: str
+
+
+@dataclass
+class Stages:
+    """Seconds spent in each stage, said as each begins."""
+
+    seconds: dict[str, float]
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Time a stage."""
+        log.info("%s ...", name)
+        start = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - start, 2)
+
+
+def prepare(experiment: Experiment) -> Prepared:
+    """Load the cube, select the cells and name the run.
+
+    Raises
+    ------
+    DataError
+        When the cube cannot be read or the options cannot be fitted to it.
+    """
+    data = experiment.config.data
+    cube = load_cube(store.cube_path(data.cube))
+    observations = experiment.spec.observe(
+        cube, experiment.options, years=data.years, exclude=data.exclude
+    )
+    sources = provenance.source_hash(experiment.spec.observe.__module__)
+    run_id = provenance.run_id(experiment.resolved(), str(cube.attrs["cube_hash"]), sources)
+    return Prepared(experiment, cube, observations, run_id, sources)
+
+
+def fit(prepared: Prepared, command: str) -> Path:
+    """Sample, judge and store; the finished run folder, without its report."""
+    experiment = prepared.experiment
+    with store.new_run(experiment.name, prepared.run_id) as folder, _logged(folder / "log.txt"):
+        _write_run(prepared, folder, command)
+        target = folder
+    run = store.find_run(experiment.name, prepared.run_id)
+    if run is None:
+        raise RuntimeError(f"{target} was written and is not there")
+    return run
+
+
+def _write_run(prepared: Prepared, folder: Path, command: str) -> None:
+    # PyMC is imported here, not at the top, so that checks of configs and cubes stay quick.
+    from experiments import sampling
+
+    experiment, spec = prepared.experiment, prepared.experiment.spec
+    options, observations = experiment.options, prepared.observations
+    config = experiment.config
+    seeds = [
+        int(child.generate_state(1)[0])
+        for child in np.random.SeedSequence(config.sampler.seed).spawn(3)
+    ]
+    stages = Stages({})
+    started = datetime.now(UTC)
+    log.info(
+        "run %s of %s on %s (%s)",
+        prepared.run_id,
+        experiment.name,
+        observations.cube_name,
+        observations.kind,
+    )
+    with stages("building the model"):
+        model = spec.build(observations, options, experiment.priors)
+    with stages("drawing from the prior"):
+        prior, prior_predictive = sampling.draw_prior(model, seeds[0])
+    with stages("compiling"):
+        compiled = sampling.compile_model(model)
+    cores = min(os.cpu_count() or 1, config.sampler.chains)
+    with stages(f"sampling {config.sampler.chains} chains on {cores} cores"):
+        posterior, statistics = sampling.sample(compiled, config.sampler, seeds[1], cores)
+    free = [rv.name for rv in model.free_RVs]
+    hyperparameters = [
+        rv.name for rv in model.free_RVs if rv.name.removesuffix("_raw") in spec.hyperparameters
+    ]
+    with stages("log likelihood and predictions"):
+        observed = [rv.name for rv in model.observed_RVs]
+        log_likelihood = sampling.pointwise_log_density(model, posterior, observed)
+        log_prior = sampling.pointwise_log_density(model, posterior, hyperparameters)
+        predictive = sampling.draw_predictive(model, posterior, seeds[2])
+    with stages("estimands and diagnostics"):
+        answer = spec.estimands(posterior, observations, options, experiment.priors)
+        diagnostics = diagnose(posterior, spec.blocks(options), free)
+        summary = summarise(answer.values, spec.declared_estimands(options), answer.not_estimable)
+    with stages("judging"):
+        tree = xr.DataTree.from_dict(
+            {
+                "posterior": posterior,
+                "sample_stats": statistics,
+                "log_likelihood": log_likelihood,
+                "log_prior": log_prior,
+                "observed_data": _observed(model),
+                "constant_data": spec.constant_data(observations),
+                "prior": prior,
+                "prior_predictive": prior_predictive,
+                "posterior_predictive": predictive,
+            }
+        )
+        tree["criticism"] = xr.DataTree(criticise(tree))
+        gates = judge_computation(diagnostics, summary, statistics, config.gates)
+        checks = check_predictive(tree, spec.coords(observations, options))
+    with stages("writing"):
+        (folder / "config.toml").write_text(tomli_w.dumps(experiment.resolved()))
+        diagnostics.to_csv(folder / "diagnostics.csv", index=False, float_format="%.6g")
+        summary.to_csv(folder / "estimands.csv", index=False, float_format="%.6g")
+        store.write_json(folder / "spec.json", _spec_document(prepared, summary, answer))
+        store.write_json(folder / "verdict.json", _verdict(gates, checks, tree, experiment))
+        _write_trace(tree, folder / "trace.nc")
+        store.write_json(
+            folder / "provenance.json",
+            {
+                "run_id": prepared.run_id,
+                "experiment": experiment.name,
+                "command": command,
+                "cube": {
+                    "name": observations.cube_name,
+                    "kind": observations.kind,
+                    "hash": observations.cube_hash,
+                },
+                "source_hash": prepared.source_hash,
+                "versions": provenance.versions(),
+                "machine": provenance.machine(),
+                "seed": config.sampler.seed,
+                "seeds": dict(zip(("prior", "sampling", "predictive"), seeds, strict=True)),
+                "started": started.isoformat(timespec="seconds"),
+                "seconds": stages.seconds,
+                "gradient_evaluations": int(statistics["n_steps"].sum()),
+                "peak_memory_mib": round(provenance.peak_memory_mib()),
+            },
+        )
+
+
+def _observed(model: Any) -> xr.Dataset:
+    return xr.Dataset(
+        {
+            rv.name: (model.named_vars_to_dims[rv.name], model.rvs_to_values[rv].data)
+            for rv in model.observed_RVs
+        },
+        coords={
+            dim: list(values)
+            for dim, values in model.coords.items()
+            if any(dim in model.named_vars_to_dims[rv.name] for rv in model.observed_RVs)
+        },
+    )
+
+
+def _write_trace(tree: xr.DataTree, path: Path) -> None:
+    for node in tree.subtree:
+        node.attrs.clear()
+    encoding = {
+        node.path: {
+            str(name): {"zlib": True, "complevel": 1, "shuffle": True}
+            for name, variable in node.to_dataset(inherit=False).data_vars.items()
+            if variable.dtype.kind in "fiu" and variable.ndim
+        }
+        for node in tree.subtree
+    }
+    tree.to_netcdf(path, engine="netcdf4", encoding={k: v for k, v in encoding.items() if v})
+
+
+def _verdict(
+    gates: list[Gate], checks: list[Check], tree: xr.DataTree, experiment: Experiment
+) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "completed": True,
+        "reportable": is_reportable(gates),
+        "loosened": loosened(experiment.config.gates),
+        "gates": [asdict(gate) for gate in gates],
+        "predictive_checks": [asdict(check) for check in checks],
+        "advisory": _advisory(tree["criticism"].to_dataset()),
+    }
+
+
+def _advisory(criticism: xr.Dataset) -> list[dict[str, Any]]:
+    unmade = {"status": "not assessed", "value": None, "limit": None, "where": ""}
+    rows: list[dict[str, Any]] = [
+        {
+            "name": "sensitivity",
+            "label": "Power-scaling sensitivity",
+            **unmade,
+            "text": "sensitivity of the estimands to the hyperpriors was not computed",
+        }
+    ]
+    if "pareto_k" in criticism:
+        above = int((criticism["pareto_k"] > 0.7).sum())
+        total = criticism.sizes["obs"]
+        rows.insert(
+            0,
+            {
+                "name": "pareto_k",
+                "label": "Pareto k of leave-one-out",
+                "status": "pass" if above == 0 else "fail",
+                "value": above,
+                "limit": 0,
+                "where": "",
+                "text": f"{above} of {total} cells above 0.7: leave-one-out claims about them "
+                "need a refit",
+            },
+        )
+    return rows
+
+
+def _spec_document(prepared: Prepared, summary: pd.DataFrame, answer: Any) -> dict[str, Any]:
+    """`spec.json`: what the model is, in words and tables."""
+    experiment, spec = prepared.experiment, prepared.experiment.spec
+    options, observations = experiment.options, prepared.observations
+    outcome = MEASURES[observations.outcome]
+    used = spec.priors_used(options, observations)
+    return {
+        "schema": 1,
+        "model": spec.name,
+        "title": spec.title,
+        "question": experiment.config.question,
+        "answer": spec.answer(summary, observations, options),
+        "outcome": {
+            "name": outcome.name,
+            "label": outcome.label,
+            "units": outcome.units,
+            "definition": outcome.definition,
+        },
+        "exposure": spec.exposure(observations, options),
+        "equations": spec.equations(options),
+        "assumptions": list(spec.assumptions),
+        "cannot_say": list(spec.cannot_say),
+        "options": describe_options(options),
+        "priors": [
+            {
+                "name": prior.name,
+                "distribution": prior.distribution,
+                "parameters": dict(prior.parameters),
+                "meaning": prior.meaning,
+                "reason": prior.reason,
+                "overridden": prior.name in experiment.overridden,
+            }
+            for prior in (experiment.priors[name] for name in used)
+        ],
+        "blocks": [asdict(block) for block in spec.blocks(options)],
+        "hyperparameters": [name for name in spec.hyperparameters if name in used],
+        "estimands": [asdict(estimand) for estimand in spec.declared_estimands(options)],
+        "not_estimable": [asdict(item) for item in answer.not_estimable],
+        "notes": spec.notes(observations, options),
+        "data": spec.describe(observations),
+        "regimes": [asdict(regime) for regime in observations.regimes],
+        "knot": getattr(options, "knot", None),
+        "figures": list(spec.figures),
+        "national_series": [
+            {
+                "year": int(row.Index),
+                "total": None if np.isnan(row.value) else row.value,
+                "lower": row.lower,
+                "upper": row.upper,
+                "used": bool(row.used),
+            }
+            for row in observations.national_series.itertuples()
+        ],
+        "regime_sensitivity": list(answer.regime_sensitivity),
+        "las": {
+            str(code): {"name": row["name"], "region": row["region"]}
+            for code, row in observations.las.iterrows()
+        },
+    }
+
+
+def describe_options(options: Any) -> list[dict[str, Any]]:
+    """Name, value, choices and meaning of every option, from its declaration."""
+    schema = type(options).model_json_schema()["properties"]
+    return [
+        {
+            "name": name,
+            "value": getattr(options, name),
+            "choices": schema[name].get("enum", []),
+            "meaning": schema[name].get("description", ""),
+        }
+        for name in schema
+    ]
+
+
+@contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    """Everything said while the block runs, warnings too, goes into ``path`` as well."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    logging.captureWarnings(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            yield
+    finally:
+        logging.captureWarnings(False)
+        root.removeHandler(handler)
+        handler.close()

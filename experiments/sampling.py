@@ -1,0 +1,167 @@
+"""Draws: compile, sample with nutpie, predict, and store under one set of names."""
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor
+import pytensor.tensor as pt
+import xarray as xr
+from pymc.model.transform.conditioning import remove_value_transforms
+from pytensor.graph.replace import vectorize_graph
+
+from experiments.config import SamplerConfig
+
+PREDICTIVE_DRAWS = 500
+# Names of sampler statistics as stored, whichever sampler ran.
+STATISTICS = {
+    "depth": "tree_depth",
+    "maxdepth_reached": "reached_max_treedepth",
+    "mean_tree_accept": "acceptance_rate",
+    "logp": "lp",
+    "energy": "energy",
+    "diverging": "diverging",
+    "step_size": "step_size",
+    "n_steps": "n_steps",
+}
+_CHUNK = 250
+
+
+class ProgressLine:
+    """One line that says how far sampling is and how long it will take; plain lines in a log."""
+
+    def __init__(self, stream: Any = None) -> None:
+        self.stream = stream or sys.stderr
+        self.start = time.monotonic()
+        self.shown = -1.0
+
+    def __call__(self, chains: list[Any]) -> None:
+        """Take nutpie's report of every chain."""
+        done = sum(chain.finished_draws for chain in chains)
+        total = sum(chain.total_draws for chain in chains)
+        elapsed = time.monotonic() - self.start
+        live = self.stream.isatty()
+        if not total or elapsed - self.shown < (0.2 if live else 10.0):
+            return
+        self.shown = elapsed
+        left = f"{elapsed * (total - done) / done:.0f} s left" if done else "starting"
+        warm = sum(chain.tuning for chain in chains)
+        stage = f"{warm} of {len(chains)} chains warming up" if warm else "sampling"
+        divergent = sum(chain.divergences for chain in chains)
+        text = f"  {done:,} of {total:,} draws, {stage}, {divergent} divergences, {left}"
+        print(f"\r{text:<78}" if live else text, end="" if live else "\n", file=self.stream)
+        self.stream.flush()
+
+    def close(self) -> None:
+        """End the live line."""
+        if self.shown >= 0 and self.stream.isatty():
+            print(f"\r{'':<78}\r", end="", file=self.stream)
+            self.stream.flush()
+
+
+def compile_model(model: pm.Model) -> Any:
+    """Native code for the model's log density and gradient; taken from the cache where it can be."""
+    import nutpie
+
+    return nutpie.compile_pymc_model(model)
+
+
+def sample(
+    compiled: Any, config: SamplerConfig, seed: int, cores: int
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Posterior and sampler statistics, each (chain, draw, ...)."""
+    import nutpie
+
+    progress = ProgressLine()
+    try:
+        tree = nutpie.sample(
+            compiled,
+            draws=config.draws,
+            tune=config.tune,
+            chains=config.chains,
+            cores=cores,
+            seed=seed,
+            save_warmup=False,
+            progress_bar=False,
+            progress_callback=progress,
+            target_accept=config.target_accept,
+            maxdepth=config.max_treedepth,
+        )
+    finally:
+        progress.close()
+    stats = tree["sample_stats"].to_dataset()
+    kept = {old: new for old, new in STATISTICS.items() if old in stats}
+    return tree["posterior"].to_dataset(), stats[list(kept)].rename(kept)
+
+
+def draw_prior(model: pm.Model, seed: int) -> tuple[xr.Dataset, xr.Dataset]:
+    """Draws from the prior and of data under it: datasets `prior` and `prior_predictive`."""
+    tree = pm.sample_prior_predictive(
+        PREDICTIVE_DRAWS, model=model, random_seed=seed, compile_kwargs={"mode": "FAST_COMPILE"}
+    )
+    return tree["prior"].to_dataset(), tree["prior_predictive"].to_dataset()
+
+
+def draw_predictive(model: pm.Model, posterior: xr.Dataset, seed: int) -> xr.Dataset:
+    """Replicated data from evenly thinned posterior draws; (chain, draw, obs)."""
+    with model:
+        tree = pm.sample_posterior_predictive(
+            xr.DataTree.from_dict({"posterior": thin(posterior, PREDICTIVE_DRAWS)}),
+            random_seed=seed,
+            progressbar=False,
+            compile_kwargs={"mode": "FAST_COMPILE"},
+        )
+    return tree["posterior_predictive"].to_dataset()
+
+
+def thin(posterior: xr.Dataset, draws: int) -> xr.Dataset:
+    """About ``draws`` draws in all, evenly spaced, the same number from each chain."""
+    chains, length = posterior.sizes["chain"], posterior.sizes["draw"]
+    wanted = max(1, min(length, draws // chains))
+    return posterior.isel(draw=np.linspace(0, length - 1, wanted).round().astype(int))
+
+
+def pointwise_log_density(
+    model: pm.Model, posterior: xr.Dataset, names: Sequence[str]
+) -> xr.Dataset:
+    """Log density of each element of the named variables; each (chain, draw, ...).
+
+    Serves the log likelihood of observations and the log prior of parameters, on their natural
+    scale. The graph is vectorised over draws, so that whole arrays need no compiled code.
+    """
+    natural = remove_value_transforms(model)
+    by_name = {rv.name: rv for rv in natural.basic_RVs}
+    density = natural.logp(vars=[by_name[name] for name in names], sum=False, jacobian=False)
+    inputs = [natural.rvs_to_values[rv] for rv in natural.free_RVs]
+    batched = [
+        pt.tensor(f"{value.name}_draws", shape=(None, *value.type.shape), dtype=value.type.dtype)
+        for value in inputs
+    ]
+    many = vectorize_graph(density, dict(zip(inputs, batched, strict=True)))
+    function = pytensor.function(batched, many, mode="FAST_COMPILE", on_unused_input="ignore")
+    chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
+    flat = [_flat(posterior[rv.name], chains * draws) for rv in natural.free_RVs]
+    parts = [
+        function(*(array[start : start + _CHUNK] for array in flat))
+        for start in range(0, chains * draws, _CHUNK)
+    ]
+    variables = {}
+    for index, name in enumerate(names):
+        values = np.concatenate([part[index] for part in parts])
+        dims = natural.named_vars_to_dims.get(name) or ()
+        values = values.reshape(chains, draws, *values.shape[1:])
+        dims = (
+            dims
+            if len(dims) == values.ndim - 2
+            else [f"{name}_dim_{i}" for i in range(values.ndim - 2)]
+        )
+        variables[name] = (("chain", "draw", *dims), values.astype("float32"))
+    return xr.Dataset(variables, coords={"chain": posterior["chain"], "draw": posterior["draw"]})
+
+
+def _flat(array: xr.DataArray, count: int) -> np.ndarray:
+    values = array.transpose("chain", "draw", ...).to_numpy()
+    return values.reshape(count, *values.shape[2:])

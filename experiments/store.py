@@ -1,0 +1,140 @@
+"""Run folders: written under a temporary name, renamed once, never torn."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from data_prep.errors import DataError, Fault
+from experiments.runtime import RESULTS
+
+_TEMPORARY = re.compile(r"\.tmp-.+-(\d+)$")
+
+
+def cube_path(name: str) -> Path:
+    """The path of a cube given by name, or the path itself where one was given."""
+    if name.endswith(".nc") or "/" in name:
+        return Path(name)
+    return RESULTS / "cubes" / f"{name}.nc"
+
+
+def runs_folder() -> Path:
+    """Where runs are kept."""
+    return RESULTS / "runs"
+
+
+def find_run(experiment: str, run_id: str) -> Path | None:
+    """The latest finished run of this id, forced repeats (`<id>.2`, ...) among them."""
+    folder = runs_folder() / experiment
+    if not folder.is_dir():
+        return None
+    versions = [path for path in folder.iterdir() if _is_run(path, run_id)]
+    return max(versions, key=_repeat) if versions else None
+
+
+def _is_run(path: Path, run_id: str) -> bool:
+    same = path.name == run_id or re.fullmatch(re.escape(run_id) + r"\.\d+", path.name)
+    return bool(same) and (path / "verdict.json").is_file()
+
+
+def _repeat(path: Path) -> int:
+    _, _, number = path.name.partition(".")
+    return int(number or 1)
+
+
+def resolve_run(text: str) -> Path:
+    """A run folder from its path, its id or the first characters of its id.
+
+    Raises
+    ------
+    DataError
+        When no run or more than one answers to it.
+    """
+    if (Path(text) / "verdict.json").is_file():
+        return Path(text)
+    found = [path.parent for path in runs_folder().glob("*/*/verdict.json")]
+    matches = [path for path in found if path.name == text] or [
+        path for path in found if path.name.startswith(text)
+    ]
+    if len(matches) == 1:
+        return matches[0]
+    listed = ", ".join(sorted(str(path.relative_to(runs_folder())) for path in matches or found))
+    problem = "more than one run begins so" if matches else "no such run"
+    raise DataError(
+        [
+            Fault(
+                column="RUN",
+                value=text,
+                problem=problem,
+                remedy=f"use one of: {listed or '(none)'}",
+            )
+        ]
+    )
+
+
+@contextlib.contextmanager
+def new_run(experiment: str, run_id: str) -> Iterator[Path]:
+    """A temporary folder that becomes ``<run-id>`` when the block ends well, else is removed.
+
+    Where a finished run of the id exists the new one becomes ``<run-id>.2``, and so on. The final
+    path is written into the yielded folder's name only at the end: use `finished_path`.
+    """
+    parent = runs_folder() / experiment
+    parent.mkdir(parents=True, exist_ok=True)
+    sweep(parent)
+    temporary = parent / f".tmp-{run_id}-{os.getpid()}"
+    temporary.mkdir()
+    try:
+        yield temporary
+        _rename(temporary, parent, run_id)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _rename(temporary: Path, parent: Path, run_id: str) -> None:
+    number = 1
+    while True:
+        target = parent / (run_id if number == 1 else f"{run_id}.{number}")
+        if not target.exists():
+            try:
+                os.rename(temporary, target)
+            except OSError:
+                # Another process took the name between the look and the move.
+                if not target.exists():
+                    raise
+            else:
+                return
+        number += 1
+
+
+def sweep(parent: Path) -> None:
+    """Remove what killed processes left behind; folders of living ones stay."""
+    for path in parent.glob(".tmp-*"):
+        match = _TEMPORARY.search(path.name)
+        if match and not _alive(int(match[1])):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Plain JSON; NaN is refused, for no other program reads it."""
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_verdict(run: Path) -> dict[str, Any]:
+    """The verdict of a finished run."""
+    verdict: dict[str, Any] = json.loads((run / "verdict.json").read_text())
+    return verdict

@@ -1,0 +1,85 @@
+"""Terms that several models share: paths over years and effects of local authorities.
+
+Each term is parameterised as measured, not as a textbook writes it; `docs/decisions/` has the
+figures. Effects of authorities over a common slope sum to zero, so that the national path belongs
+to the years alone.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import pytensor.tensor as pt
+
+from models.priors import Prior, draw_from
+
+
+def year_walk(
+    priors: Mapping[str, Prior],
+    years: Sequence[int],
+    centre: Sequence[bool],
+    offset: pt.TensorVariable,
+) -> pt.TensorVariable:
+    """A random walk over ``years`` plus ``offset``: the path as printed; both of shape (year,).
+
+    Steps are wider where a year is missing between two. They are drawn for the printed path, around
+    the offset's own steps, because that is what data can see: a change of definition and a movement
+    of the same year cannot be told apart. The path's mean over the years marked in ``centre`` is
+    zero, which makes the national level nearly independent of the steps.
+    """
+    gaps = np.diff(np.asarray(years, float))
+    step_sd = draw_from(priors["trend_step_sd"])
+    step = pm.Normal("trend_step", pt.diff(offset), step_sd * np.sqrt(gaps), dims="step")
+    path = pt.concatenate([pt.zeros(1), pt.cumsum(step)])
+    return path - path[np.flatnonzero(centre)].mean()
+
+
+def correlated_level_and_slope(
+    priors: Mapping[str, Prior],
+    *,
+    mean: pt.TensorVariable,
+    slopes_are_clear: bool,
+) -> tuple[pt.TensorVariable, pt.TensorVariable]:
+    """Level and slope of each authority, bivariate normal; two tensors of shape (la,).
+
+    Levels are drawn around ``mean`` (hierarchical centring). The joint density is factored in one
+    of two ways, which differ for the sampler alone: slopes drawn on their own scale where the data
+    show them clearly, and as standard scores where they do not, for then their scale may be near
+    zero and the posterior would narrow to a funnel.
+    """
+    level_sd = draw_from(priors["la_level_sd"])
+    slope_sd = draw_from(priors["la_slope_sd"])
+    correlation = draw_from(priors["la_level_slope_correlation"])
+    residual = pt.sqrt(1 - correlation**2)
+    if slopes_are_clear:
+        slope = pm.ZeroSumNormal("la_slope", slope_sd, dims="la")
+        around = mean + correlation * level_sd / slope_sd * slope
+        level = pm.Normal("la_level", around, level_sd * residual, dims="la")
+        return level, slope
+    level = pm.Normal("la_level", mean, level_sd, dims="la")
+    score = pm.ZeroSumNormal("la_slope_z", 1, dims="la")
+    slope = slope_sd * (correlation * (level - level.mean()) / level_sd + residual * score)
+    return level, pm.Deterministic("la_slope", slope, dims="la")
+
+
+def slopes_are_clear(log_rates: pd.DataFrame) -> bool:
+    """Whether slopes of authorities vary by more than chance scatter alone would make them.
+
+    ``log_rates`` is (la, year), NaN where unknown. Compares the variance of least-squares slopes
+    with their mean sampling variance; only the choice of parameterisation hangs on it, never the
+    posterior.
+    """
+    centred = log_rates.sub(log_rates.mean(axis=0), axis=1)
+    complete = centred[centred.notna().sum(axis=1) >= 3]
+    if len(complete) < 3:
+        return False
+    known = complete.notna()
+    years = known.mul(np.asarray(complete.columns, float), axis=1).where(known)
+    distance = years.sub(years.mean(axis=1), axis=0)
+    spread = (distance**2).sum(axis=1)
+    slope = (distance * complete).sum(axis=1) / spread
+    fitted = distance.mul(slope, axis=0).add(complete.mean(axis=1), axis=0)
+    residual = ((complete - fitted) ** 2).sum(axis=1) / (known.sum(axis=1) - 2)
+    sampling = (residual / spread).mean()
+    return bool(slope.var() > 2 * sampling)

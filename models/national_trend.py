@@ -1,0 +1,927 @@
+"""How has the national rate moved, and how do local authorities differ around it?
+
+For local authority (LA) i in year t, with count y and exposure e (children, or another measure):
+
+    y[i,t] ~ NegativeBinomial(mu[i,t], dispersion)         variance mu + mu^2 / dispersion
+    log mu[i,t] = log e[i,t] + la_level[i] + la_slope[i] (t - t0) + trend[t] + offset[regime of t]
+    (la_level, la_slope)[i] ~ Normal((national_level, 0), level and slope correlated), slopes sum to 0
+    trend: random walk | linear | break at a year | free years
+
+Years before the first LA figures rest on England totals:
+
+    log total[t] ~ StudentT(4, log E[t] + log national_rate[t] + offset[regime of t], national_total_sd)
+
+where national_rate[t] is the exposure-weighted mean of LA rates, LA slopes held at the first year of
+LA figures, and E[t] is England's population, uncertain within its published interval.
+
+Assumes that LAs scatter independently around their own straight deviations from the national path,
+that missing returns are missing whatever the count would have been, and that a change of definition
+multiplies every LA's rate alike. Cannot say why a rate moved, nor anything about single children.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import pytensor.tensor as pt
+import xarray as xr
+from pydantic import AfterValidator, Field
+
+from data_prep.errors import DataError, Fault
+from data_prep.indicators import MEASURES
+from data_prep.observations import CountObservations, describe_counts, observe_counts
+from models.effects import correlated_level_and_slope, slopes_are_clear, year_walk
+from models.likelihoods import negative_binomial_counts
+from models.priors import Prior, draw_from
+from models.sensitivity import rescale_normal_prior
+from models.spec import Answer, Block, Estimand, ModelSpec, NotEstimable, Options
+
+COUNTS = tuple(name for name, measure in MEASURES.items() if measure.is_count)
+# Standard deviations of the regime offset at which the estimands around 2008 are shown, per cent.
+OFFSET_SDS = (0.0, 2.0, 5.0, 10.0)
+# Standard normal quantile of 0.9, for the ratio of the 90th to the 10th percentile authority.
+Z90 = 1.2815515655446004
+
+
+def _known_count(name: str) -> str:
+    if name not in COUNTS:
+        raise ValueError(f"unknown count measure {name!r}; known: {', '.join(COUNTS)}")
+    return name
+
+
+class TrendOptions(Options):
+    """What can be varied without touching the model."""
+
+    outcome: Annotated[str, AfterValidator(_known_count)] = "cpp_starts"
+    """the count whose rate is followed"""
+    exposure: Annotated[str, AfterValidator(_known_count)] = "population_0_17"
+    """the denominator: children, or another measure (section 47 per referral, plans per child in need)"""
+    trend: Literal["random_walk", "linear", "break", "free"] = "random_walk"
+    """shape of the national path: walk, straight line, line with a break of level and slope, or free years"""
+    knot: int = Field(2008, ge=1990, le=2040)
+    """last year before the break, and the year from which change of slope is reckoned"""
+    la_effect: Literal["level_and_slope", "level"] = "level_and_slope"
+    """whether authorities differ in level alone or in level and slope, correlated"""
+    regime_offsets: Literal["prior", "none"] = "prior"
+    """whether earlier definitions get an offset (known from its prior only) or are taken as the same"""
+    national_totals: bool = True
+    """whether England totals serve the years before authority figures begin"""
+
+
+PRIORS = {
+    prior.name: prior
+    for prior in (
+        Prior(
+            "national_level",
+            "Normal",
+            {"mu": -4.6, "sigma": 1.5},
+            "average authority between 5 and 1,900 per 10,000 children (95 %)",
+            "covers every measure here, from plans (about 40) to referrals (about 550)",
+        ),
+        Prior(
+            "national_level_per_measure",
+            "Normal",
+            {"mu": -1.2, "sigma": 1.0},
+            "average ratio between 4 and 210 per 100 of the other measure (95 %)",
+            "used when the exposure is another measure; flow ratios may exceed 100",
+        ),
+        Prior(
+            "trend_step_sd",
+            "HalfNormal",
+            {"sigma": 0.1},
+            "national rate moves by up to about 20 % from one year to the next",
+            "the steepest year on record (plans, 2009-10) moved by 17 %",
+        ),
+        Prior(
+            "trend_slope",
+            "Normal",
+            {"mu": 0.0, "sigma": 0.1},
+            "steady national growth between -18 and +22 % a year (95 %)",
+            "linear and break trends only; wider than any decade on record",
+        ),
+        Prior(
+            "break_level",
+            "Normal",
+            {"mu": 0.0, "sigma": 0.2},
+            "a jump at the break between -32 and +48 % (95 %)",
+            "break trend only; either sign, larger than any single year on record",
+        ),
+        Prior(
+            "break_slope",
+            "Normal",
+            {"mu": 0.0, "sigma": 0.1},
+            "growth after the break differs by up to about 20 points a year (95 %)",
+            "break trend only; either sign",
+        ),
+        Prior(
+            "free_year_sd",
+            "HalfNormal",
+            {"sigma": 0.3},
+            "years scatter by up to about 80 % around their mean",
+            "free years only; wide, so that years are hardly pooled",
+        ),
+        Prior(
+            "la_level_sd",
+            "HalfNormal",
+            {"sigma": 0.5},
+            "an authority one sd up has up to 2.7 times the average rate",
+            "published rates vary by .28 to .34 on the log scale",
+        ),
+        Prior(
+            "la_slope_sd",
+            "HalfNormal",
+            {"sigma": 0.1},
+            "an authority's growth departs from the national one by up to 20 points a year",
+            "a departure of 10 points a year doubles or halves a rate in seven years",
+        ),
+        Prior(
+            "la_level_slope_correlation",
+            "Correlation",
+            {"eta": 2.0},
+            "any correlation, extremes less likely",
+            "no opinion on whether high authorities converge",
+        ),
+        Prior(
+            "scatter_sd",
+            "HalfNormal",
+            {"sigma": 0.3},
+            "an authority's rate departs from its own path by up to 60 % in a year",
+            "published within-authority scatter is .15 to .27",
+        ),
+        Prior(
+            "regime_offset",
+            "Normal",
+            {"mu": 0.0, "sigma": 0.05},
+            "an earlier definition counted between 10 % fewer and 10 % more (95 %)",
+            "no years carry both definitions, so the data cannot tell; see the table by offset sd",
+        ),
+        Prior(
+            "national_total_sd",
+            "LogNormal",
+            {"mu": -4.6, "sigma": 0.5},
+            "England totals differ by 0.4 to 2.7 % from the sum that authorities would give (95 %)",
+            "rounding, estimates for missing returns and later revisions are of this size",
+        ),
+    )
+}
+
+
+def observe(
+    cube: xr.DataTree,
+    options: TrendOptions,
+    *,
+    years: tuple[int, int] | None = None,
+    exclude: tuple[str, ...] = (),
+) -> CountObservations:
+    """The cells that ``options`` select; DataError with every reason why they cannot be fitted."""
+    observations = observe_counts(
+        cube,
+        outcome=options.outcome,
+        exposure=options.exposure,
+        years=years,
+        national=options.national_totals,
+        exclude=exclude,
+    )
+    faults = list(_impossible(observations, options))
+    if faults:
+        raise DataError(faults)
+    return observations
+
+
+def _impossible(observations: CountObservations, options: TrendOptions) -> list[Fault]:
+    faults = []
+    la_years, years = observations.la_years, observations.years
+    if len(observations.las) < 3:
+        faults.append(
+            Fault(
+                problem=f"{len(observations.las)} local authorities cannot show how they differ",
+                remedy="use at least 3",
+            )
+        )
+    if len(la_years) < 2 and options.la_effect == "level_and_slope":
+        faults.append(
+            Fault(
+                column="options.la_effect",
+                value=options.la_effect,
+                problem=f"{len(la_years)} year of authority figures cannot show slopes",
+                remedy="set options.la_effect=level, or use more years",
+            )
+        )
+    if len(years) < 2 and options.trend in ("linear", "break"):
+        faults.append(
+            Fault(
+                column="options.trend",
+                value=options.trend,
+                problem="one year has no trend",
+                remedy="set options.trend=random_walk, or use more years",
+            )
+        )
+    if options.trend == "break" and not (years[0] <= options.knot < years[-1]):
+        faults.append(
+            Fault(
+                column="options.knot",
+                value=str(options.knot),
+                problem=f"no break can be placed there: the series runs from {years[0]} to {years[-1]}",
+                remedy=f"use a year from {years[0]} to {years[-2 if len(years) > 1 else -1]}",
+            )
+        )
+    if options.trend == "free" and len(_earlier_regimes(observations, options)) > 0:
+        faults.append(
+            Fault(
+                column="options.regime_offsets",
+                value=options.regime_offsets,
+                problem="free years and an offset for an earlier definition cannot be told apart",
+                remedy="set options.regime_offsets=none, choose another trend, or use years of one definition",
+            )
+        )
+    return faults
+
+
+def _earlier_regimes(observations: CountObservations, options: TrendOptions) -> list[str]:
+    """Regimes that get an offset: all but the one that holds in the last year."""
+    if options.regime_offsets == "none":
+        return []
+    return [regime.name for regime in observations.regimes[:-1]]
+
+
+def coords(observations: CountObservations, options: TrendOptions) -> dict[str, list]:
+    """Coordinates of the model: plain str and int."""
+    years = observations.years
+    found: dict[str, list] = {
+        "la": list(observations.las.index),
+        "year": years,
+        "obs": list(range(len(observations.cells))),
+    }
+    if options.trend == "random_walk" and len(years) > 1:
+        found["step"] = years[1:]
+    if len(observations.national):
+        found["national_year"] = [int(year) for year in observations.national.index]
+    if regimes := _earlier_regimes(observations, options):
+        found["regime"] = regimes
+    return found
+
+
+def build(
+    observations: CountObservations, options: TrendOptions, priors: Mapping[str, Prior]
+) -> pm.Model:
+    """The PyMC model of the module docstring."""
+    cells, years = observations.cells, observations.years
+    year_index = pd.Index(years)
+    with pm.Model(coords=coords(observations, options)) as model:
+        # data
+        la = observations.las.index.get_indexer(cells["la"])
+        year = year_index.get_indexer(cells["year"])
+        time = np.asarray(years, float) - slope_year(observations)
+        # national
+        level_prior = priors[_level_prior(options)]
+        national_level = draw_from(level_prior)
+        offset = _regime_offset(observations, options, priors)
+        printed = _printed_path(observations, options, priors, offset)
+        pm.Deterministic("trend", printed - offset, dims="year")
+        # local authorities
+        level, slope = _la_effects(observations, options, priors, national_level)
+        # likelihood
+        log_mean = np.log(cells["exposure"].to_numpy()) + level[la] + printed[year]
+        if slope is not None:
+            log_mean += slope[la] * time[year]
+        scatter_sd = draw_from(priors["scatter_sd"])
+        negative_binomial_counts(
+            "y",
+            log_mean=log_mean,
+            dispersion=scatter_sd**-2,
+            lower=cells["lower"].to_numpy(),
+            upper=cells["upper"].to_numpy(),
+            dims="obs",
+        )
+        if len(observations.national):
+            _national_totals(observations, priors, level, slope, printed)
+    return model
+
+
+def constant_data(observations: CountObservations) -> xr.Dataset:
+    """Index vectors, bounds, exposure and status along `obs`."""
+    cells = observations.cells
+    return xr.Dataset(
+        {
+            "la": ("obs", observations.las.index.get_indexer(cells["la"])),
+            "year": ("obs", pd.Index(observations.years).get_indexer(cells["year"])),
+            "y_lower": ("obs", cells["lower"].to_numpy()),
+            "y_upper": ("obs", cells["upper"].to_numpy()),
+            "exposure": ("obs", cells["exposure"].to_numpy()),
+            "status": ("obs", cells["status"].to_numpy()),
+        },
+        coords={"obs": range(len(cells))},
+    )
+
+
+def slope_year(observations: CountObservations) -> float:
+    """The mean year of LA figures, from which slopes are reckoned."""
+    return float(np.mean(observations.la_years))
+
+
+def _level_prior(options: TrendOptions) -> str:
+    per_child = options.exposure == "population_0_17"
+    return "national_level" if per_child else "national_level_per_measure"
+
+
+def _printed_path(
+    observations: CountObservations,
+    options: TrendOptions,
+    priors: Mapping[str, Prior],
+    offset: pt.TensorVariable,
+) -> pt.TensorVariable:
+    """National path plus offset, log scale, mean zero over the years of LA figures; (year,)."""
+    years = np.asarray(observations.years, float)
+    has_las = np.isin(observations.years, observations.la_years)
+    if len(years) == 1:
+        return pt.zeros(1)
+    if options.trend == "random_walk":
+        return year_walk(priors, observations.years, list(has_las), offset)
+    if options.trend == "free":
+        return pm.ZeroSumNormal("year_effect", draw_from(priors["free_year_sd"]), dims="year")
+    path = draw_from(priors["trend_slope"]) * years
+    if options.trend == "break":
+        after = years > options.knot
+        path += draw_from(priors["break_level"]) * after
+        path += draw_from(priors["break_slope"]) * np.maximum(years - options.knot, 0)
+    path += offset
+    return path - path[np.flatnonzero(has_las)].mean()
+
+
+def _regime_offset(
+    observations: CountObservations, options: TrendOptions, priors: Mapping[str, Prior]
+) -> pt.TensorVariable:
+    """Log offset of each year's definition against the latest one; (year,)."""
+    earlier = _earlier_regimes(observations, options)
+    if not earlier:
+        return pt.zeros(len(observations.years))
+    by_regime = draw_from(priors["regime_offset"], dims="regime")
+    names = [
+        next(r.name for r in observations.regimes if r.holds_in(y)) for y in observations.years
+    ]
+    index = [earlier.index(name) if name in earlier else len(earlier) for name in names]
+    return pt.concatenate([by_regime, pt.zeros(1)])[np.asarray(index)]
+
+
+def _la_effects(
+    observations: CountObservations,
+    options: TrendOptions,
+    priors: Mapping[str, Prior],
+    national_level: pt.TensorVariable,
+) -> tuple[pt.TensorVariable, pt.TensorVariable | None]:
+    if options.la_effect == "level":
+        level_sd = draw_from(priors["la_level_sd"])
+        return pm.Normal("la_level", national_level, level_sd, dims="la"), None
+    cells = observations.cells
+    middle = (cells["lower"] + cells["upper"]) / 2
+    log_rate = np.log((middle + 0.5) / cells["exposure"])
+    table = cells.assign(log_rate=log_rate).pivot(index="la", columns="year", values="log_rate")
+    return correlated_level_and_slope(
+        priors, mean=national_level, slopes_are_clear=slopes_are_clear(table)
+    )
+
+
+def _national_totals(
+    observations: CountObservations,
+    priors: Mapping[str, Prior],
+    level: pt.TensorVariable,
+    slope: pt.TensorVariable | None,
+    path: pt.TensorVariable,
+) -> None:
+    """England totals of years before the first LA figures; ``path`` is the printed one."""
+    national = observations.national
+    first = observations.la_years[0]
+    share = first_year_shares(observations)
+    log_rate = level if slope is None else level + slope * (first - slope_year(observations))
+    log_mean_rate = pt.log(pt.sum(share * pt.exp(log_rate)))
+    log_low = np.log(national["exposure_lower"].to_numpy())
+    log_high = np.log(national["exposure_upper"].to_numpy())
+    if np.all(log_high - log_low < 1e-3):
+        log_exposure = (log_low + log_high) / 2
+    else:
+        # An exact year keeps a sliver of width, far below any published digit, so that all years
+        # are one vector.
+        log_exposure = pm.Uniform(
+            "national_log_exposure",
+            log_low - 1e-6,
+            log_high + 1e-6,
+            dims="national_year",
+        )
+    index = pd.Index(observations.years).get_indexer(national.index)
+    total_sd = draw_from(priors["national_total_sd"])
+    middle = (national["lower"] + national["upper"]).to_numpy() / 2
+    pm.StudentT(
+        "log_national_total",
+        nu=4,
+        mu=log_exposure + log_mean_rate + path[index],
+        sigma=total_sd,
+        observed=np.log(middle),
+        dims="national_year",
+    )
+
+
+def first_year_shares(observations: CountObservations) -> np.ndarray:
+    """Each LA's share of the exposure in the first year of LA figures; (la,), sums to one."""
+    exposure = observations.weights.sel(year=observations.la_years[0]).fillna(0).to_numpy()
+    return exposure / exposure.sum()
+
+
+# ---------------------------------------------------------------------------------- estimands
+
+
+def scale(options: TrendOptions) -> tuple[int, str]:
+    """The multiplier of a rate and its unit in words."""
+    if options.exposure == "population_0_17":
+        return 10_000, "per 10,000 children"
+    return 100, f"per 100 {MEASURES[options.exposure].label.lower()}"
+
+
+def exposure(observations: CountObservations, options: TrendOptions) -> dict[str, object]:
+    """The denominator in words, for `spec.json`."""
+    multiplier, unit = scale(options)
+    measure = MEASURES[observations.exposure]
+    return {"name": measure.name, "label": measure.label, "per": multiplier, "unit": unit}
+
+
+def declared_estimands(options: TrendOptions) -> tuple[Estimand, ...]:
+    """Every quantity that this model answers with, whether or not the data can give it."""
+    _, unit = scale(options)
+    rate, here = "expected rate", "these authorities"
+    knot = options.knot
+    return (
+        Estimand(
+            "national_rate",
+            "National rate",
+            unit,
+            "exposure-weighted mean of authority rates under the latest definition",
+            f"{rate}, {here}",
+            ("year",),
+            headline=True,
+        ),
+        Estimand(
+            "national_change",
+            "Change of the national rate",
+            "per cent",
+            "national rate in year over that in year_from, less one",
+            f"{rate}, {here}",
+            ("year", "year_from"),
+        ),
+        Estimand(
+            "annual_growth",
+            "Mean annual growth of the national rate",
+            "per cent a year",
+            "constant yearly growth that leads from the first to the last year's national rate",
+            f"{rate}, {here}",
+            headline=True,
+        ),
+        Estimand(
+            "change_since_knot",
+            f"Change of the national rate since {knot}",
+            "per cent",
+            f"national rate in the last year over that in {knot}, less one",
+            f"{rate}, {here}",
+            headline=True,
+        ),
+        Estimand(
+            "slope_change",
+            f"Change of annual growth at {knot}",
+            "percentage points a year",
+            f"mean annual growth from {knot} to the last year less that from the first year to {knot}",
+            f"{rate}, {here}",
+            headline=True,
+        ),
+        Estimand(
+            "between_la_sd",
+            "Spread between authorities",
+            "sd of log rates",
+            "standard deviation over authorities of their log rates",
+            f"{rate}, {here}",
+            ("year",),
+        ),
+        Estimand(
+            "la_ratio_90_10",
+            "High against low authority",
+            "rate ratio",
+            "rate of an authority at the 90th over one at the 10th percentile, from the spread",
+            f"{rate}, {here}",
+            ("year",),
+            headline=True,
+        ),
+        Estimand(
+            "la_rate",
+            "Authority rate",
+            unit,
+            "rate of the authority under the latest definition, on its own path",
+            f"{rate}, {here}",
+            ("la", "year"),
+        ),
+        Estimand(
+            "la_growth",
+            "Authority's mean annual growth",
+            "per cent a year",
+            "constant yearly growth that leads from its first to its last rate",
+            f"{rate}, {here}",
+            ("la",),
+        ),
+        Estimand(
+            "la_rank",
+            "Authority's rank in the last year",
+            "rank, 1 is the highest rate",
+            "position of its rate among all authorities",
+            f"{rate}, {here}",
+            ("la",),
+        ),
+        Estimand(
+            "la_p_top_fifth",
+            "Probability of being in the highest fifth",
+            "probability",
+            "share of draws in which its rate in the last year is among the highest fifth",
+            f"{rate}, {here}",
+            ("la",),
+        ),
+    )
+
+
+def estimands(
+    posterior: xr.Dataset,
+    observations: CountObservations,
+    options: TrendOptions,
+    priors: Mapping[str, Prior],
+) -> Answer:
+    """Draws of every estimand, from the posterior alone."""
+    time = xr.DataArray(np.asarray(observations.years, float), dims="year")
+    time = time.assign_coords(year=observations.years) - slope_year(observations)
+    la_years = observations.la_years
+    log_rate = posterior["la_level"]
+    if "la_slope" in posterior:
+        log_rate = log_rate + posterior["la_slope"] * time.sel(year=la_years)
+    log_rate = (log_rate + posterior["trend"].sel(year=la_years)).transpose(
+        "chain", "draw", "la", "year"
+    )
+    rate = np.exp(log_rate)
+    values, missing = _rate_estimands(
+        rate, observations.weights.fillna(0), posterior["trend"], options
+    )
+    sensitivity = []
+    if "regime_offset" in posterior:
+        sensitivity = _by_offset_sd(posterior["regime_offset"], values, options, priors)
+    return Answer(values, missing, sensitivity)
+
+
+def _rate_estimands(
+    rate: xr.DataArray,
+    weights: xr.DataArray,
+    trend: xr.DataArray | None,
+    options: TrendOptions,
+    earlier: xr.DataArray | None = None,
+) -> tuple[dict[str, xr.DataArray], list[NotEstimable]]:
+    """Estimands from LA rates (..., la, year): the same code for draws and for the known truth.
+
+    Years before the first LA figures come from ``trend`` (draws) or are given as ``earlier``.
+    """
+    multiplier, _ = scale(options)
+    national = (rate * weights).sum("la") / weights.sum("la")
+    first_la = int(national["year"][0])
+    if trend is not None and int(trend["year"][0]) < first_la:
+        # LA slopes are held at the first LA year: before it only the national path moves.
+        before = trend.sel(year=[int(y) for y in trend["year"] if y < first_la])
+        earlier = national.sel(year=first_la, drop=True) * np.exp(
+            before - trend.sel(year=first_la, drop=True)
+        )
+    if earlier is not None:
+        national = xr.concat([earlier, national], "year")
+    years = [int(year) for year in national["year"]]
+    first, last = years[0], years[-1]
+    spread = np.log(rate).std("la", ddof=1)
+    values = {
+        "national_rate": multiplier * national,
+        "between_la_sd": spread,
+        "la_ratio_90_10": np.exp(2 * Z90 * spread),
+        "la_rate": multiplier * rate,
+    }
+    missing = []
+    if len(years) > 1:
+        pairs = list(zip(years[:-1], years[1:], strict=True))
+        pairs += [(first, last)] if len(years) > 2 else []
+        values["national_change"] = _changes(national, pairs)
+        values["annual_growth"] = _growth(national, first, last)
+    else:
+        missing += [
+            NotEstimable(name, "there is one year of figures")
+            for name in ("national_change", "annual_growth")
+        ]
+    knot_values, knot_missing = _at_knot(national, years, options)
+    values |= knot_values
+    missing += knot_missing
+    la_years = [int(year) for year in rate["year"]]
+    if len(la_years) > 1:
+        values["la_growth"] = _growth(rate, la_years[0], la_years[-1])
+    else:
+        missing.append(NotEstimable("la_growth", "there is one year of authority figures"))
+    in_last = rate.isel(year=-1, drop=True)
+    rank = xr.apply_ufunc(
+        lambda x: (-x).argsort(axis=-1).argsort(axis=-1) + 1.0,
+        in_last,
+        input_core_dims=[["la"]],
+        output_core_dims=[["la"]],
+    )
+    top = int(np.ceil(in_last.sizes["la"] / 5))
+    values["la_rank"] = rank
+    in_top = (rank <= top).astype(float)
+    sampled = [dim for dim in ("chain", "draw") if dim in in_top.dims]
+    values["la_p_top_fifth"] = in_top.mean(sampled) if sampled else in_top
+    return values, missing
+
+
+def _changes(national: xr.DataArray, pairs: list[tuple[int, int]]) -> xr.DataArray:
+    """Per cent change for each pair (from, to), stacked along `change` with both years as coordinates."""
+    changes = [
+        100 * (national.sel(year=to, drop=True) / national.sel(year=start, drop=True) - 1)
+        for start, to in pairs
+    ]
+    stacked = xr.concat(changes, "change")
+    return stacked.assign_coords(
+        year_from=("change", [start for start, _ in pairs]),
+        year=("change", [to for _, to in pairs]),
+    )
+
+
+def _growth(rate: xr.DataArray, first: int, last: int) -> xr.DataArray:
+    ratio = rate.sel(year=last, drop=True) / rate.sel(year=first, drop=True)
+    return 100 * (ratio ** (1 / (last - first)) - 1)
+
+
+def _at_knot(
+    national: xr.DataArray, years: list[int], options: TrendOptions
+) -> tuple[dict[str, xr.DataArray], list[NotEstimable]]:
+    knot, first, last = options.knot, years[0], years[-1]
+    values, missing = {}, []
+    if knot in years and knot < last:
+        ratio = national.sel(year=last, drop=True) / national.sel(year=knot, drop=True)
+        values["change_since_knot"] = 100 * (ratio - 1)
+    else:
+        reason = f"the series holds no figure for {knot}" if knot not in years else "no later year"
+        missing.append(NotEstimable("change_since_knot", f"{reason}; it starts in {first}"))
+    if options.trend == "linear":
+        missing.append(NotEstimable("slope_change", "a linear trend has one slope by definition"))
+    elif knot in years and first < knot < last:
+        values["slope_change"] = _growth(national, knot, last) - _growth(national, first, knot)
+    else:
+        missing.append(
+            NotEstimable(
+                "slope_change",
+                f"needs figures for {knot} and for years before and after; the series has "
+                f"{', '.join(map(str, years))}",
+            )
+        )
+    return values, missing
+
+
+def _by_offset_sd(
+    offset: xr.DataArray,
+    values: Mapping[str, xr.DataArray],
+    options: TrendOptions,
+    priors: Mapping[str, Prior],
+) -> list[dict[str, object]]:
+    """Estimands around the knot, had the offset's prior sd been another."""
+    prior_sd = priors["regime_offset"].parameters["sigma"]
+    declared = {estimand.name: estimand for estimand in declared_estimands(options)}
+    rows: list[dict[str, object]] = []
+    for name in ("change_since_knot", "slope_change"):
+        if name not in values or priors["regime_offset"].distribution != "Normal":
+            continue
+        for sd in OFFSET_SDS:
+            mean, lower, upper = rescale_normal_prior(
+                offset, values[name], prior_sd=prior_sd, new_sd=sd / 100
+            )
+            rows.append(
+                {
+                    "estimand": name,
+                    "label": declared[name].label,
+                    "unit": declared[name].unit,
+                    "offset_sd_percent": sd,
+                    "mean": mean,
+                    "lower": lower,
+                    "upper": upper,
+                }
+            )
+    return rows
+
+
+def true_estimands(
+    cube: xr.DataTree, observations: CountObservations, options: TrendOptions
+) -> dict[str, xr.DataArray]:
+    """What a perfect fit to a simulated cube would say, from `/truth`, in the same coordinates."""
+    truth = cube["truth"].to_dataset()
+    if options.exposure == "population_0_17":
+        exposure = truth["population_true"]
+    else:
+        exposure = truth[f"{options.exposure}_mu"]
+    rate = truth[f"{options.outcome}_mu"] / exposure
+    rate = rate.sel(la=list(observations.las.index), year=observations.la_years)
+    earlier = None
+    before = [y for y in observations.years if y < observations.la_years[0]]
+    if before:
+        earlier = truth[f"{options.outcome}_national_rate"].sel(national_year=before)
+        earlier = earlier.rename(national_year="year")
+    values, _ = _rate_estimands(rate, observations.weights.fillna(0), None, options, earlier)
+    return values
+
+
+# ------------------------------------------------------------------------------------- words
+
+
+def equations(options: TrendOptions) -> list[str]:
+    """The model that these options choose, a line each."""
+    lines = [
+        "y[i,t] ~ NegativeBinomial(mu[i,t], dispersion = 1 / scatter_sd²);"
+        " a suppressed or rounded count enters as the probability of its interval",
+        "log mu[i,t] = log exposure[i,t] + la_level[i] + trend[t]"
+        + (" + la_slope[i] (t - t0)" if options.la_effect == "level_and_slope" else "")
+        + (" + regime_offset[t]" if options.regime_offsets == "prior" else ""),
+    ]
+    if options.la_effect == "level_and_slope":
+        lines.append(
+            "(la_level, la_slope)[i] ~ Normal((national_level, 0), la_level_sd, la_slope_sd,"
+            " la_level_slope_correlation), slopes sum to zero"
+        )
+    else:
+        lines.append("la_level[i] ~ Normal(national_level, la_level_sd)")
+    lines.append(
+        {
+            "random_walk": "trend[t] - trend[t-1] ~ Normal(0, trend_step_sd)",
+            "linear": "trend[t] = trend_slope t",
+            "break": f"trend[t] = trend_slope t + break_level [t > {options.knot}]"
+            f" + break_slope max(t - {options.knot}, 0)",
+            "free": "trend[t] ~ Normal(0, free_year_sd), years sum to zero",
+        }[options.trend]
+    )
+    if options.national_totals:
+        lines.append(
+            "before the first LA year: log total[t] ~ StudentT(4, log exposure of England[t]"
+            " + log national_rate[t] + regime_offset[t], national_total_sd)"
+        )
+    return lines
+
+
+def priors_used(options: TrendOptions, observations: CountObservations) -> tuple[str, ...]:
+    """Names of the priors that these options and data call for, in reading order."""
+    names = [_level_prior(options)]
+    if len(observations.years) > 1:
+        names += {
+            "random_walk": ["trend_step_sd"],
+            "linear": ["trend_slope"],
+            "break": ["trend_slope", "break_level", "break_slope"],
+            "free": ["free_year_sd"],
+        }[options.trend]
+    names.append("la_level_sd")
+    if options.la_effect == "level_and_slope":
+        names += ["la_slope_sd", "la_level_slope_correlation"]
+    names.append("scatter_sd")
+    if _earlier_regimes(observations, options):
+        names.append("regime_offset")
+    if len(observations.national):
+        names.append("national_total_sd")
+    return tuple(names)
+
+
+def blocks(options: TrendOptions) -> tuple[Block, ...]:
+    """Variables by the part of the model that they belong to; absent ones are passed over."""
+    return (
+        Block(
+            "national path",
+            (
+                _level_prior(options),
+                "trend_step",
+                "trend_step_sd",
+                "trend_slope",
+                "break_level",
+                "break_slope",
+                "year_effect",
+                "free_year_sd",
+            ),
+        ),
+        Block(
+            "local authorities",
+            (
+                "la_level",
+                "la_level_sd",
+                "la_slope",
+                "la_slope_z",
+                "la_slope_sd",
+                "la_level_slope_correlation",
+                "la_level_slope_correlation_raw",
+            ),
+        ),
+        Block("scatter", ("scatter_sd",)),
+        Block(
+            "definitions and totals",
+            ("regime_offset", "national_log_exposure", "national_total_sd"),
+        ),
+    )
+
+
+def notes(observations: CountObservations, options: TrendOptions) -> list[str]:
+    """What a reader must know before the numbers."""
+    years, la_years = observations.years, observations.la_years
+    outcome = MEASURES[observations.outcome].label
+    found = [f"{outcome}: authority figures for {_spans(la_years)}."]
+    if len(observations.national):
+        found.append(
+            f"England totals stand in for {_spans([y for y in years if y < la_years[0]])}; authority "
+            f"paths are not carried back before {la_years[0]}."
+        )
+    gaps = sorted(set(range(years[0], years[-1] + 1)) - set(years))
+    if gaps:
+        found.append(f"No figures for {_spans(gaps)}: these years are left out, not filled.")
+    for regime in _earlier_regimes(observations, options):
+        found.append(
+            f"Definition before the latest one: {regime}. Its offset is known from its prior only."
+        )
+    never = [c for c in observations.las.index if c not in set(observations.cells["la"])]
+    if never:
+        names = ", ".join(observations.las.loc[never, "name"])
+        found.append(f"No usable figure for {names}: their rates come from the other authorities.")
+    return found
+
+
+def _spans(years: list[int]) -> str:
+    """`2001-2003, 2005` from a sorted list of years."""
+    parts: list[list[int]] = []
+    for year in years:
+        if parts and year == parts[-1][-1] + 1:
+            parts[-1].append(year)
+        else:
+            parts.append([year])
+    return ", ".join(f"{p[0]}-{p[-1]}" if len(p) > 1 else str(p[0]) for p in parts)
+
+
+def answer(summary: pd.DataFrame, observations: CountObservations, options: TrendOptions) -> str:
+    """The question answered in one sentence, from `estimands.csv`."""
+    _, unit = scale(options)
+    outcome = MEASURES[observations.outcome].label
+    rates = summary[summary["estimand"] == "national_rate"].sort_values("year")
+    last = rates.iloc[-1]
+    text = (
+        f"{outcome} ran at {last['mean']:.3g} {unit} in {int(last['year'])} "
+        f"(90 % interval {last['lower']:.3g} to {last['upper']:.3g})"
+    )
+    if len(rates) > 1:
+        first = rates.iloc[0]
+        text += (
+            f", against {first['mean']:.3g} ({first['lower']:.3g} to {first['upper']:.3g}) "
+            f"in {int(first['year'])}"
+        )
+    ratio = summary[summary["estimand"] == "la_ratio_90_10"].sort_values("year").iloc[-1]
+    return (
+        f"{text}; an authority at the 90th percentile had {ratio['mean']:.2g} times the rate of one "
+        f"at the 10th ({ratio['lower']:.2g} to {ratio['upper']:.2g})."
+    )
+
+
+SPEC = ModelSpec(
+    name="national_trend",
+    title="National trend with local authority effects",
+    question="How has the national rate moved, and how do local authorities differ around it?",
+    options=TrendOptions,
+    priors=PRIORS,
+    observe=observe,
+    build=build,
+    estimands=estimands,
+    true_estimands=true_estimands,
+    declared_estimands=declared_estimands,
+    coords=coords,
+    constant_data=constant_data,
+    describe=describe_counts,
+    exposure=exposure,
+    equations=equations,
+    answer=answer,
+    assumptions=(
+        "An authority departs from the national path by a constant and a straight line (log scale).",
+        "Scatter around its path is independent between authorities and years, of one size for all.",
+        "A missing return says nothing about the count that is missing.",
+        "A change of definition multiplies every authority's rate alike.",
+        "Before the first year of authority figures, authorities keep the places they then had.",
+    ),
+    cannot_say=(
+        "Why a rate moved: nothing here separates need, policy, recording or events.",
+        "Anything about single children: rates of areas are not risks of persons (ecological).",
+        "The size of a change that coincides with a change of definition, beyond the offset's prior.",
+    ),
+    blocks=blocks,
+    priors_used=priors_used,
+    hyperparameters=(
+        "la_level_sd",
+        "la_slope_sd",
+        "la_level_slope_correlation",
+        "scatter_sd",
+        "trend_step_sd",
+        "free_year_sd",
+        "regime_offset",
+        "national_total_sd",
+    ),
+    figures=("national_trend",),
+    notes=notes,
+)

@@ -1,0 +1,70 @@
+"""Priors as declarations: a distribution, what it means on the natural scale, and why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pytensor.tensor as pt
+
+# The parameters that each distribution takes, in PyMC's names. `Correlation` is the LKJ
+# distribution of one correlation: 2 Beta(eta, eta) - 1.
+DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
+    "Normal": ("mu", "sigma"),
+    "HalfNormal": ("sigma",),
+    "StudentT": ("nu", "mu", "sigma"),
+    "LogNormal": ("mu", "sigma"),
+    "Exponential": ("lam",),
+    "Gamma": ("alpha", "beta"),
+    "InverseGamma": ("alpha", "beta"),
+    "Uniform": ("lower", "upper"),
+    "Beta": ("alpha", "beta"),
+    "Correlation": ("eta",),
+}
+# These parameters may take any finite value; all others must be above zero.
+_UNBOUNDED = {"mu", "lower", "upper"}
+
+
+@dataclass(frozen=True)
+class Prior:
+    """One prior. ``meaning`` says on the natural scale what it lets through; ``reason`` says why."""
+
+    name: str
+    distribution: str
+    parameters: Mapping[str, float]
+    meaning: str
+    reason: str
+
+    def faults(self) -> list[str]:
+        """What is wrong with the declaration, in words; empty when it can be built."""
+        expected = DISTRIBUTIONS.get(self.distribution)
+        if expected is None:
+            known = ", ".join(DISTRIBUTIONS)
+            return [f"unknown distribution {self.distribution!r}; known: {known}"]
+        found = []
+        if set(self.parameters) != set(expected):
+            found.append(
+                f"{self.distribution} takes {', '.join(expected)}; given: "
+                f"{', '.join(self.parameters) or 'nothing'}"
+            )
+        found += [
+            f"{self.distribution} needs {name} > 0, given {value}"
+            for name, value in self.parameters.items()
+            if name not in _UNBOUNDED and not value > 0
+        ]
+        if self.distribution == "Uniform" and not found:
+            lower, upper = self.parameters["lower"], self.parameters["upper"]
+            if not lower < upper:
+                found.append(f"Uniform needs lower < upper, given {lower} and {upper}")
+        return found
+
+
+def draw_from(prior: Prior, **kwargs: Any) -> "pt.TensorVariable":
+    """Add the prior to the current PyMC model under its own name; ``kwargs`` go to PyMC (dims)."""
+    import pymc as pm
+
+    if prior.distribution == "Correlation":
+        eta = prior.parameters["eta"]
+        raw = pm.Beta(f"{prior.name}_raw", eta, eta, **kwargs)
+        return pm.Deterministic(prior.name, 2 * raw - 1, **kwargs)
+    return getattr(pm, prior.distribution)(prior.name, **prior.parameters, **kwargs)

@@ -1,0 +1,95 @@
+"""What a model file declares: options, priors, estimands, blocks, and the spec that ties them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from models.priors import Prior
+
+if TYPE_CHECKING:
+    import pymc as pm
+    import xarray as xr
+
+
+class Options(BaseModel):
+    """Options of a model: every field a closed set or a bounded value, each with a default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+@dataclass(frozen=True)
+class Estimand:
+    """A named quantity that answers, on a scale the reader uses.
+
+    ``about`` says whether it is about the expected rate or the realised count, and about these LAs
+    or a population of LAs. ``coordinates`` name the dimensions that it keeps.
+    """
+
+    name: str
+    label: str
+    unit: str
+    definition: str
+    about: str
+    coordinates: tuple[str, ...] = ()
+    headline: bool = False
+
+
+@dataclass(frozen=True)
+class NotEstimable:
+    """An estimand that these data cannot give, and why."""
+
+    estimand: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """Variables of a model that belong together when its computation is judged."""
+
+    name: str
+    variables: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What `estimands` returns.
+
+    ``values`` maps an estimand's name to draws with the dimensions ``chain, draw`` and the
+    estimand's coordinates, or, for quantities that are themselves summaries of the draws, the
+    coordinates alone.
+    """
+
+    values: Mapping[str, "xr.DataArray"]
+    not_estimable: Sequence[NotEstimable] = ()
+    regime_sensitivity: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model, ready to be configured, fitted and reported."""
+
+    name: str
+    title: str
+    question: str
+    options: type[Options]
+    priors: Mapping[str, Prior]
+    observe: Callable[..., Any]
+    build: Callable[..., "pm.Model"]
+    estimands: Callable[..., Answer]
+    true_estimands: Callable[..., dict[str, "xr.DataArray"]]
+    declared_estimands: Callable[..., tuple[Estimand, ...]]
+    coords: Callable[..., dict[str, list]]
+    constant_data: Callable[..., "xr.Dataset"]
+    describe: Callable[..., dict[str, Any]]
+    exposure: Callable[..., dict[str, Any]]
+    equations: Callable[..., list[str]]
+    answer: Callable[..., str]
+    assumptions: tuple[str, ...]
+    cannot_say: tuple[str, ...]
+    blocks: Callable[..., tuple[Block, ...]]
+    priors_used: Callable[..., tuple[str, ...]]
+    hyperparameters: tuple[str, ...]
+    figures: tuple[str, ...] = ()
+    notes: Callable[..., list[str]] = field(default=lambda *_: [])
