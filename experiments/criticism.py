@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from arviz_stats.base import array_stats
+from arviz_stats.base import array_stats  # type: ignore[attr-defined]
 from scipy.special import logsumexp, ndtri
 
 # Cells smoothed at a time: bounds the memory to a few copies of (cells, draws) float64.
@@ -92,7 +92,7 @@ def _loo_pit(trace: xr.DataTree, log_weights: np.ndarray, labels: Any, seed: int
         if group not in trace.children or any(name not in trace[group] for name in names):
             return None
     weights = xr.DataArray(log_weights, dims=("obs", "chain", "draw"))
-    weights = weights.assign_coords(chain=labels["chain"].values, draw=labels["draw"].values)
+    weights = weights.assign_coords(chain=labels["chain"], draw=labels["draw"])
     replicated = trace["posterior_predictive"]["y"].transpose("obs", "chain", "draw")
     known = replicated["chain"].isin(weights["chain"]).all()
     if not known or not replicated["draw"].isin(weights["draw"]).all():
@@ -101,8 +101,8 @@ def _loo_pit(trace: xr.DataTree, log_weights: np.ndarray, labels: Any, seed: int
     chosen = chosen.reshape(len(chosen), -1)
     share = np.exp(chosen - logsumexp(chosen, axis=1, keepdims=True))
     draws = replicated.values.reshape(len(chosen), -1)
-    lower = trace["constant_data"]["y_lower"].values[:, None]
-    upper = trace["constant_data"]["y_upper"].values[:, None]
+    bounds = trace["constant_data"].to_dataset()
+    lower, upper = bounds["y_lower"].values[:, None], bounds["y_upper"].values[:, None]
     below = (share * (draws < lower)).sum(axis=1)
     within = (share * ((draws >= lower) & (draws <= upper))).sum(axis=1)
     n_draws = draws.shape[1]

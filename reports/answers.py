@@ -93,6 +93,12 @@ def _at(rows: pd.DataFrame, **where: int) -> Estimate | None:
     return estimate(dict(rows.iloc[0])) if len(rows) else None
 
 
+def _extreme(rows: pd.DataFrame, key: str, *, lowest: bool = False) -> pd.Series:
+    """The row with the highest or lowest value of ``key``."""
+    values = rows[key].to_numpy(dtype=float)
+    return rows.iloc[int(values.argmin() if lowest else values.argmax())]
+
+
 def observed_rates(run: Run) -> pd.DataFrame | None:
     """Rate of all cells together by year (``year, rate``), intervals at their midpoint."""
     if run.cells is None:
@@ -125,7 +131,7 @@ def _national_rate(run: Run) -> Panel:
     figure = plots.plot_national_rate(run, rate, observed_rates(run), totals)
     first, last = int(rate["year"].iloc[0]), int(rate["year"].iloc[-1])
     start, end = _at(rate, year=first), _at(rate, year=last)
-    peak = int(rate.loc[rate["mean"].idxmax(), "year"])
+    peak = int(_extreme(rate, "mean")["year"])
     shows = f"Expected rate in {last}: {end}."
     if last > first:
         shows = f"Expected rate: {start} in {first} and {end} in {last}, highest in {peak}."
@@ -156,7 +162,7 @@ def _national_change(run: Run) -> Panel:
     figure = plots.plot_changes(run, changes, unit)
     up = int((changes["lower"] > 0).sum())
     down = int((changes["upper"] < 0).sum())
-    largest = changes.loc[changes["mean"].abs().idxmax()]
+    largest = changes.iloc[int(changes["mean"].abs().argmax())]
     shows = (
         f"Of {count(len(changes))} changes, {up} are clearly upward and {down} clearly downward "
         f"(interval clear of zero). Largest: {estimate(dict(largest))} from "
@@ -255,7 +261,7 @@ def _la_rates(run: Run) -> Panel:
         reference_label=f"national rate {year}",
         from_zero=True,
     )
-    highest, lowest = latest.loc[latest["mean"].idxmax()], latest.loc[latest["mean"].idxmin()]
+    highest, lowest = _extreme(latest, "mean"), _extreme(latest, "mean", lowest=True)
     shows = f"{run.la_name(highest['la'])}: {estimate(dict(highest))}."
     if len(latest) > 1:
         shows = (
@@ -288,7 +294,7 @@ def _growth(run: Run) -> Panel:
         return _absent(key, title, run, "la_growth")
     unit = str(growth["unit"].iloc[0])
     rising, falling = int((growth["lower"] > 0).sum()), int((growth["upper"] < 0).sum())
-    fastest = growth.loc[growth["mean"].idxmax()]
+    fastest = _extreme(growth, "mean")
     shows = (
         f"{count(rising)} of {count(len(growth))} LAs clearly rise and {count(falling)} clearly "
         f"fall; fastest growth: {run.la_name(fastest['la'])}, {estimate(dict(fastest))}."

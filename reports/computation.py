@@ -81,13 +81,11 @@ def sampler_facts(run: Run) -> list[tuple[str, str]]:
 
 def chain_rows(run: Run) -> list[dict[str, str]]:
     """One row per chain: divergences, depth hits, acceptance, step size, E-BFMI."""
-    stats = run.group("sample_stats")
-    if stats is None or "chain" not in stats.dims:
-        return []
     names = ("diverging", "reached_max_treedepth", "acceptance_rate", "step_size", "energy")
     values = {name: run.variable("sample_stats", name) for name in names}
+    first = next((v for v in values.values() if v is not None), np.empty((0, 0)))
     rows = []
-    for chain in range(stats.sizes["chain"]):
+    for chain in range(len(first)):
         own = {name: None if v is None else v[chain].astype(float) for name, v in values.items()}
         energy = own.pop("energy")
         row = {"chain": str(chain)}
@@ -110,11 +108,9 @@ def chain_rows(run: Run) -> list[dict[str, str]]:
 
 def scalars(run: Run) -> list[str]:
     """Declared hyperparameters that are scalars of the posterior."""
-    posterior = run.group("posterior")
-    if posterior is None:
-        return []
     names = run.spec.get("hyperparameters", [])
-    return [name for name in names if name in posterior and posterior[name].ndim == 2]
+    known = [name for name in names if run.variable("posterior", name) is not None]
+    return [name for name in known if run.dims("posterior", name) == ("chain", "draw")]
 
 
 def rank_panel(run: Run) -> Panel:

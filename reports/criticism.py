@@ -160,8 +160,7 @@ def loo_panels(run: Run) -> list[Panel]:
     if k is None or cells is None:
         panels.append(not_assessed("pareto_k", title, reason))
         return panels
-    dataset = run.group("criticism")
-    good = float(dataset.attrs.get("good_k", 0.7)) if dataset is not None else 0.7
+    good = float(getattr(run.group("criticism"), "good_k", 0.7))
     # The largest is named in any case, others where they exceed the limit.
     named = [int(i) for i in np.argsort(-k)[:3] if k[i] > good or k[i] == k.max()]
     panels.append(
@@ -180,13 +179,13 @@ def loo_panels(run: Run) -> list[Panel]:
 
 def loo_facts(run: Run) -> list[tuple[str, str]]:
     """Totals of leave-one-out, where the run has them."""
-    dataset = run.group("criticism")
-    if dataset is None or "elpd_loo" not in dataset.attrs:
+    group = run.group("criticism")
+    if group is None or "elpd_loo" not in group.ncattrs():
         return []
-    elpd, error = dataset.attrs["elpd_loo"], dataset.attrs["elpd_se"]
+    elpd, error = group.elpd_loo, group.elpd_se
     return [
         ("elpd (leave-one-out)", f"{number(elpd, places=0)} (standard error {count(error)})"),
-        ("Effective parameters (p_loo)", count(dataset.attrs["p_loo"])),
+        ("Effective parameters (p_loo)", count(group.p_loo)),
     ]
 
 
@@ -237,8 +236,8 @@ def residual_panels(run: Run) -> list[Panel]:
         return [not_assessed(key, title, reason) for key, title in titles.items()]
     table = cells.assign(residual=residual)
     # The mean of n standard normals times sqrt(n) is standard normal again.
-    z = table.groupby(["region", "year"])["residual"].agg(lambda r: r.sum() / np.sqrt(len(r)))
-    z = z.unstack("year")
+    by = table.groupby(["region", "year"])["residual"]
+    z: pd.DataFrame = (by.sum() / np.sqrt(by.size())).unstack("year")
     large = int((z.abs() >= 2).to_numpy().sum())
     region, year = z.abs().stack().idxmax()
     value = float(z.loc[region, year])
@@ -311,7 +310,7 @@ def worst_las(run: Run, limit: int = 10) -> list[WorstLa]:
     rows = []
     for code, rms in _rms(table).head(limit).items():
         mine = table[table["la"] == code]
-        worst = mine.loc[mine["residual"].abs().idxmax()]
+        worst = mine.iloc[int(mine["residual"].abs().argmax())]
         rows.append(
             WorstLa(
                 run.la_name(str(code)),

@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from scipy.special import bdtr
@@ -84,7 +85,7 @@ def embed(figure: Figure, footer: str) -> tuple[str, int, int]:
     engine = figure.get_layout_engine()
     if engine is not None:
         bottom = 0.22 / height
-        engine.set(rect=(0, bottom, 1, 1 - bottom))
+        engine.set(rect=(0, bottom, 1, 1 - bottom))  # type: ignore[call-arg]
     figure.text(
         1 - 0.05 / width,
         0.05 / height,
@@ -94,6 +95,11 @@ def embed(figure: Figure, footer: str) -> tuple[str, int, int]:
         fontsize=7.5,
         color=SOFT,
     )
+    if engine is not None:
+        # Laid out once, by the fast renderer; saving would do it again, slowly.
+        FigureCanvasAgg(figure).get_renderer()
+        engine.execute(figure)
+        figure.set_layout_engine("none")
     buffer = io.StringIO()
     nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
     figure.savefig(buffer, format="svg", metadata=nothing)
@@ -142,7 +148,7 @@ def breaks(axes: Axes, run: Any) -> list[str]:
     bottom, ceiling = axes.get_ylim()
     axes.set_ylim(bottom, ceiling + 0.1 * (ceiling - bottom))
     top = axes.get_xaxis_transform()
-    note = {"transform": top, "fontsize": 7.5, "color": SOFT, "va": "top", "bbox": BACKING}
+    note: Any = {"transform": top, "fontsize": 7.5, "color": SOFT, "va": "top", "bbox": BACKING}
     for regime in run.spec.get("regimes", []):
         first = regime.get("first_year")
         if first is None or not low < first - 0.5 < high:
@@ -150,7 +156,7 @@ def breaks(axes: Axes, run: Any) -> list[str]:
         axes.axvline(first - 0.5, color=GREY, linewidth=0.9, linestyle=(0, (1, 2)))
         # After its line, unless there is no room left to write.
         after = high - first > 0.25 * (high - low)
-        align = {"ha": "left" if after else "right"}
+        align: Any = {"ha": "left" if after else "right"}
         axes.text(first - 0.5 + (0.1 if after else -0.1), 0.99, regime["name"], **align, **note)
         drawn.append(f"{regime['name']} from {first}")
     knot = run.spec.get("knot")
@@ -167,7 +173,7 @@ def band(axes: Axes, years: Any, lower: Any, upper: Any, **style: Any) -> None:
         axes.fill_between(years, lower, upper, linewidth=0, **style)
     else:
         colour = style.get("color", ACCENT_SOFT)
-        axes.vlines(years, lower, upper, color=colour, linewidth=6, label=style.get("label"))
+        axes.vlines(years, lower, upper, color=colour, linewidth=6, label=style.get("label", ""))
 
 
 @cache

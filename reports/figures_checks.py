@@ -167,7 +167,7 @@ def plot_prior_predictive(rate: Check, ratio: np.ndarray, observed_ratio: float)
     _log_ticks(left.yaxis)
     year_axis(left, years)
     left.set_xticks(years[:: max(1, len(years) // 6)])
-    right.hist(np.log10(ratio), bins=30, color=ACCENT_SOFT)
+    right.stairs(*np.histogram(np.log10(ratio), bins=30), fill=True, color=ACCENT_SOFT)
     right.axvline(np.log10(observed_ratio), color=OBSERVED)
     right.set_title("Spread between cells")
     right.set_xlabel("90th / 10th percentile of cell rates")
@@ -213,7 +213,7 @@ def plot_pareto_k(cells: pd.DataFrame, k: np.ndarray, good: float, named: list[i
     """Pareto k by year, spread sideways by LA; ``named`` are positions to label."""
     figure, axes = new_figure(3.2)
     la = pd.factorize(cells["la"], sort=True)[0]
-    x = cells["year"].to_numpy(dtype=float) + 0.7 * (la / max(1, la.max()) - 0.5)
+    x = cells["year"].to_numpy(dtype=float) + 0.7 * (la / max(1, int(la.max())) - 0.5)
     bad = k > good
     # Rasterised: thousands of vector points make a slow page.
     axes.scatter(x[~bad], k[~bad], s=5, color=ACCENT_SOFT, linewidths=0, rasterized=True)
@@ -262,7 +262,7 @@ def plot_residual_map(cells: pd.DataFrame, residual: np.ndarray) -> Figure:
     axes.grid(False)
     bar = figure.colorbar(shown, ax=axes, orientation="horizontal", shrink=0.5, aspect=30, pad=0.02)
     bar.set_label("Residual in normal standard deviations; grey = no cell")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return figure
 
 

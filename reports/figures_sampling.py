@@ -40,11 +40,13 @@ def plot_prior_posterior(names: list[str], prior: Any, posterior: Any) -> Figure
         ends = [after.min(), after.max()]
         if before is not None:
             ends += np.quantile(before, [0.02, 0.98]).tolist()
-        edges = np.linspace(min(ends), max(ends), 61).tolist()
+        edges = np.linspace(min(ends), max(ends), 61)
         if before is not None:
-            axes.hist(before, edges, density=True, color=GREY_PALE, label="prior")
-            axes.hist(before, edges, density=True, histtype="step", color=GREY, linewidth=0.8)
-        axes.hist(after, edges, density=True, color=ACCENT, alpha=0.85, label="posterior")
+            heights = np.histogram(before, edges, density=True)[0]
+            axes.stairs(heights, edges, fill=True, color=GREY_PALE, label="prior")
+            axes.stairs(heights, edges, color=GREY, linewidth=0.8)
+        heights = np.histogram(after, edges, density=True)[0]
+        axes.stairs(heights, edges, fill=True, color=ACCENT, alpha=0.85, label="posterior")
         axes.set_title(name, fontsize=8.5)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)

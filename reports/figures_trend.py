@@ -229,7 +229,7 @@ def plot_ranks(rank: pd.DataFrame, p_top: pd.DataFrame) -> Figure:
         below = grid[1, 0]
         p = p_top.set_index("la")["mean"].reindex(rank["la"]).to_numpy(dtype=float)
         colours = np.where((p > 0.1) & (p < 0.9), ACCENT, ACCENT_SOFT)
-        below.bar(place, p, color=colours, width=0.8)
+        below.vlines(place, 0, p, color=colours, linewidth=min(8, 290 / n), capstyle="butt")
         below.axvline(n / 5 + 0.5, color=GREY, linewidth=0.9, linestyle=(0, (5, 3)))
         below.set_ylim(0, 1)
         below.set_ylabel("P(highest fifth)")

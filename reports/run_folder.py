@@ -10,7 +10,6 @@ from typing import Any, Self
 import netCDF4
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 # Columns of estimands.csv before the coordinates.
 SUMMARY_COLUMNS = (
@@ -49,7 +48,6 @@ class Run:
     config: str
     estimands: pd.DataFrame
     diagnostics: pd.DataFrame
-    _open: dict[str, xr.Dataset | None] = field(default_factory=dict)
     _draws: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
 
     @classmethod
@@ -75,61 +73,56 @@ class Run:
         )
 
     def close(self) -> None:
-        for dataset in self._open.values():
-            if dataset is not None:
-                dataset.close()
-        self._open.clear()
-        self._draws.clear()
+        if self.trace is not None:
+            self.trace.close()
 
     # -- trace -------------------------------------------------------------------------------
 
     @cached_property
-    def groups(self) -> tuple[str, ...]:
-        """Names of the groups that the trace holds."""
+    def trace(self) -> netCDF4.Dataset | None:
+        """The open trace. Read without xarray: a report needs a few plain arrays, soon."""
         path = self.folder / "trace.nc"
         if not path.is_file():
-            return ()
-        with netCDF4.Dataset(path) as file:
-            return tuple(file.groups)
+            return None
+        file = netCDF4.Dataset(path)
+        file.set_auto_mask(False)
+        return file
 
-    def group(self, name: str) -> xr.Dataset | None:
+    def group(self, name: str) -> netCDF4.Group | None:
         """A group of the trace, values still on disk; None where the run has none."""
-        if name not in self._open:
-            self._open[name] = (
-                xr.open_dataset(self.folder / "trace.nc", group=name, engine="netcdf4")
-                if name in self.groups
-                else None
-            )
-        return self._open[name]
+        return None if self.trace is None else self.trace.groups.get(name)
 
     def variable(self, group: str, name: str) -> np.ndarray | None:
         """Values of one variable of the trace, or None."""
-        dataset = self.group(group)
-        if dataset is None or name not in dataset:
+        found = self.group(group)
+        if found is None or name not in found.variables:
             return None
-        return np.asarray(dataset[name].values)
+        return np.asarray(found[name][...])
+
+    def dims(self, group: str, name: str) -> tuple[str, ...]:
+        """Dimensions of a variable that the trace holds."""
+        found = self.group(group)
+        return () if found is None else tuple(found[name].dimensions)
 
     def draws(self, group: str, name: str = "y") -> np.ndarray | None:
         """Draws of a variable as (draw, ...), chains one after the other, or None."""
-        if (group, name) in self._draws:
-            return self._draws[group, name]
-        dataset = self.group(group)
-        if dataset is None or name not in dataset:
-            return None
-        values = dataset[name]
-        sampled = [dim for dim in ("chain", "draw", "sample") if dim in values.dims]
-        values = values.transpose(*sampled, ...)
-        flat = np.asarray(values.values).reshape(-1, *values.shape[len(sampled) :])
-        self._draws[group, name] = flat
-        return flat
+        if (group, name) not in self._draws:
+            values = self.variable(group, name)
+            if values is None:
+                return None
+            dims = self.dims(group, name)
+            sampled = [dims.index(dim) for dim in ("chain", "draw", "sample") if dim in dims]
+            values = np.moveaxis(values, sampled, range(len(sampled)))
+            self._draws[group, name] = values.reshape(-1, *values.shape[len(sampled) :])
+        return self._draws[group, name]
 
     def labels(self, coordinate: str) -> list[Any]:
         """Labels that the indices ``constant_data.la`` and ``.year`` point to."""
         for group in ("constant_data", "posterior"):
-            dataset = self.group(group)
             # constant_data.la is an index along obs, not the coordinate that it points to.
-            if dataset is not None and dataset.sizes.get(coordinate):
-                return list(dataset[coordinate].values.tolist())
+            found = self.variable(group, coordinate)
+            if found is not None and self.dims(group, coordinate) == (coordinate,):
+                return list(found.tolist())
         return list(self.spec.get("las", {})) if coordinate == "la" else self.years
 
     @cached_property
@@ -139,13 +132,12 @@ class Run:
         Columns ``la, name, region, year, lower, upper, y, exposure``; an interval's ``y`` is its
         midpoint. None where the trace does not say.
         """
-        constant = self.group("constant_data")
-        needed = ("la", "year", "y_lower", "y_upper", "exposure")
-        if constant is None or any(name not in constant for name in needed):
+        names = ("la", "year", "y_lower", "y_upper", "exposure")
+        la, year, lower, upper, exposure = (self.variable("constant_data", name) for name in names)
+        if la is None or year is None or lower is None or upper is None or exposure is None:
             return None
-        codes = np.array(self.labels("la"), dtype=object)[constant["la"].values.astype(int)]
-        years = np.array(self.labels("year"))[constant["year"].values.astype(int)]
-        lower, upper = constant["y_lower"].values, constant["y_upper"].values
+        codes = np.array(self.labels("la"), dtype=object)[la.astype(int)]
+        years = np.array(self.labels("year"))[year.astype(int)]
         return pd.DataFrame(
             {
                 "la": codes,
@@ -155,7 +147,7 @@ class Run:
                 "lower": lower.astype(float),
                 "upper": upper.astype(float),
                 "y": (lower + upper) / 2,
-                "exposure": constant["exposure"].values.astype(float),
+                "exposure": exposure.astype(float),
             }
         )
 

@@ -234,7 +234,7 @@ def estimand_tables(run: Run) -> list[EstimandTable]:
         part = groups.get(name, run.estimands[:0])
         used = [key for key in everywhere if part[key].notna().any()]
         spec = declared.get(name, {})
-        first = part.iloc[0] if len(part) else {}
+        first: Any = part.iloc[0] if len(part) else {}
         tables.append(
             EstimandTable(
                 str(name),
@@ -290,7 +290,8 @@ def la_table(run: Run) -> LaTable:
     others = [
         name for name in run.estimands.columns if name not in (*SUMMARY_COLUMNS, "la", "year")
     ]
-    columns, cells = [], {}
+    columns: list[str] = []
+    cells: dict[Any, dict[Any, dict[str, Any]]] = {}
     for name, part in with_la.groupby("estimand", sort=False):
         if part[others].notna().any(axis=None):
             continue
@@ -301,7 +302,8 @@ def la_table(run: Run) -> LaTable:
             label += f", {year}"
         unit = str(part["unit"].iloc[0])
         columns.append(f"{label} ({unit})" if unit not in ("", "rank", "probability") else label)
-        cells[name] = {row["la"]: row for row in part.to_dict("records")}
+        records: list[Any] = part.to_dict("records")
+        cells[name] = {row["la"]: row for row in records}
     rows = []
     codes = sorted(with_la["la"].unique(), key=lambda code: run.la_name(code))
     for code in codes:
@@ -324,11 +326,14 @@ def regime_rows(run: Run) -> list[dict[str, str]]:
     """Estimands against the sd of the offset between definitions."""
     rows = []
     for row in run.spec.get("regime_sensitivity", []):
-        # The interval's width stands in for the sd, which the table does not carry.
+        # The interval's width stands in for the sd, and the estimand's own effective sample size
+        # for that of each fit, where the table does not carry them.
         sd = None
         if is_number(row.get("lower")) and is_number(row.get("upper")):
             sd = (float(row["upper"]) - float(row["lower"])) / 3.29
-        text = estimate({**row, "sd": sd, "ess_bulk": 400, "ess_tail": 400})
+        own = run.estimand(str(row.get("estimand")))
+        ess = {key: own[key].min() if len(own) else 400 for key in ("ess_bulk", "ess_tail")}
+        text = estimate({"sd": sd, **ess, **row})
         rows.append(
             {
                 "label": str(row.get("label") or row.get("estimand")),

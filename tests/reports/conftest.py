@@ -1,0 +1,34 @@
+"""Run folders and rendered reports that several tests read."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reports.run_report import render_run
+from tests.factories import make_run
+
+
+@pytest.fixture(scope="session")
+def complete_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A complete simulated run; tests that change a run copy it first."""
+    return make_run(tmp_path_factory.mktemp("runs") / "complete")
+
+
+@pytest.fixture(scope="session")
+def report(complete_run: Path) -> str:
+    """The report of the complete run."""
+    return render_run(complete_run).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def copied(complete_run: Path, tmp_path: Path) -> Path:
+    """A copy of the complete run to take things from."""
+    return Path(shutil.copytree(complete_run, tmp_path / "run"))
+
+
+@pytest.fixture
+def rendered() -> Callable[[Path], str]:
+    """Render a folder and read what was written."""
+    return lambda folder: render_run(folder).read_text(encoding="utf-8")

@@ -1,0 +1,298 @@
+"""The report of a run: complete, self-contained, equal to its files, and honest where they are not
+there.
+"""
+
+import base64
+import html as html_module
+import itertools
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from reports.run_report import SECTIONS, render_run
+from tests.factories import edit_json, make_run, without_groups
+from tests.reports.page import Page
+
+Render = Callable[[Path], str]
+HOSTILE = "<script>alert(\"x\")</script> & 'Sons' $x^2$"
+
+
+def plain(html: str) -> str:
+    """The words of a page."""
+    body = re.sub(r"<(script|style)>.*?</\1>", " ", html, flags=re.S)
+    return " ".join(html_module.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def test_nothing_is_loaded_from_elsewhere(report: str) -> None:
+    loads = [
+        value
+        for _, attributes in Page(report).tags
+        for name in ("src", "href", "action", "srcset", "data")
+        if (value := attributes.get(name))
+    ]
+    assert loads
+    assert [value for value in loads if not value.startswith(("data:", "#"))] == []
+    assert not re.search(r"https?://|@import|url\(", report)
+    assert "default-src 'none'" in report
+
+
+def test_figures_load_nothing_either(report: str) -> None:
+    for encoded in re.findall(r"data:image/svg\+xml;base64,([^\"]+)", report):
+        svg = base64.b64decode(encoded).decode()
+        addresses = set(re.findall(r"(?:href|src)=\"([^\"#][^\"]{0,30})", svg))
+        assert all(address.startswith("data:image/png;base64,") for address in addresses)
+        assert "<script" not in svg
+
+
+def test_page_is_well_formed_and_small(report: str) -> None:
+    page = Page(report)
+    assert page.unbalanced == []
+    assert page.stack == []
+    ids = [attributes["id"] for _, attributes in page.tags if attributes.get("id")]
+    assert len(ids) == len(set(ids))
+    assert len(report) < 3_000_000
+
+
+def test_headings_step_down_one_level_at_a_time(report: str) -> None:
+    levels = [level for level, _ in Page(report).headings]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+
+
+def test_sections_stand_in_reading_order(report: str) -> None:
+    titles = [text for level, text in Page(report).headings if level == 2]
+    assert titles == [heading for _, heading, _ in SECTIONS]
+
+
+def test_every_figure_has_its_two_lines_and_an_alt_text(report: str) -> None:
+    figures = Page(report).figures
+    assert len(figures) >= 15
+    for figure in figures:
+        shows, read = re.search(r"What it shows(.*)How to read(.*)", figure["text"], re.S).groups()  # type: ignore[union-attr]
+        assert len(shows.strip()) > 20, figure["id"]
+        assert len(read.strip()) > 20, figure["id"]
+        assert len(figure["alt"]) > 20, figure["id"]
+        assert "nan" not in shows.lower().split()
+
+
+def test_every_table_has_a_caption_and_scopes(report: str) -> None:
+    tables = re.findall(r"<table.*?</table>", report, re.S)
+    assert tables
+    for table in tables:
+        assert "<caption>" in table
+        assert "<th>" not in table
+
+
+def test_numbers_equal_those_of_the_csv(report: str, complete_run: Path) -> None:
+    table = pd.read_csv(complete_run / "estimands.csv")
+    printed = Page(report).means
+    assert set(printed) == set(table["estimand"])
+    for name, rows in table.groupby("estimand"):
+        cells = printed[str(name)]
+        assert len(cells) == len(rows)
+        for (text, raw), mean in zip(cells, rows["mean"], strict=True):
+            assert float(raw) == pytest.approx(mean, rel=1e-12)
+            if text.startswith(("<", ">")):
+                continue
+            places = len(text.partition(".")[2])
+            value = float(text.replace(",", "").replace("−", "-"))
+            assert abs(value - mean) <= 0.5001 * 10.0**-places or value % 10 == 0
+
+
+def test_download_is_the_file_itself(report: str, complete_run: Path) -> None:
+    for name in ("estimands.csv", "diagnostics.csv"):
+        encoded = re.search(rf'download="{name}" href="data:text/csv;base64,([^"]+)"', report)
+        assert encoded
+        assert base64.b64decode(encoded[1]) == (complete_run / name).read_bytes()
+
+
+def test_simulated_is_said_on_page_and_in_every_figure(report: str) -> None:
+    assert "Simulated England" in plain(report)
+    pictures = re.findall(r"data:image/svg\+xml;base64,([^\"]+)", report)
+    assert pictures
+    assert all("Simulated England" in base64.b64decode(p).decode() for p in pictures)
+
+
+def test_zeros_are_printed(report: str) -> None:
+    assert re.search(r"Divergences</th><td>0</td>", report)
+    assert re.search(r"Tree-depth hits</th><td>0</td>", report)
+
+
+def test_rendering_again_gives_the_same_bytes(copied: Path, rendered: Render) -> None:
+    assert rendered(copied) == rendered(copied)
+    assert sorted(p.name for p in copied.iterdir() if p.name.startswith(".tmp")) == []
+
+
+def test_published_data_are_not_called_simulated(copied: Path, rendered: Render) -> None:
+    spec = json.loads((copied / "spec.json").read_text())
+    data = spec["data"] | {"kind": "published England"}
+    edit_json(copied / "spec.json", data=data, notes=[])
+    (copied / "config.toml").unlink()
+    edit_json(copied / "provenance.json", command="make fit")
+    text = plain(rendered(copied))
+    assert "Published England" in text
+    assert "imulated" not in text
+
+
+@pytest.mark.parametrize(
+    ("group", "section"),
+    [
+        ("prior_predictive", "What the prior expects"),
+        ("posterior_predictive", "Replicated and observed data by year"),
+        ("criticism", "Calibration cell by cell: LOO-PIT"),
+        ("constant_data", "Reliability of leave-one-out: Pareto k"),
+        ("posterior", "Do the chains agree?"),
+    ],
+)
+def test_missing_group_is_not_assessed(
+    copied: Path, rendered: Render, group: str, section: str
+) -> None:
+    without_groups(copied, group)
+    page = rendered(copied)
+    assert f"{section} not assessed" in plain(page)
+    assert "Provenance" in plain(page)
+
+
+def test_missing_sampler_statistics_are_no_zeros(copied: Path, rendered: Render) -> None:
+    without_groups(copied, "sample_stats", "prior")
+    page = rendered(copied)
+    assert re.search(r"Divergences</th><td>not assessed</td>", page)
+    assert "no sampler statistics by chain" in page
+
+
+def test_bare_folder_renders_and_never_passes(copied: Path, rendered: Render) -> None:
+    for name in copied.iterdir():
+        if name.name != "spec.json":
+            name.unlink()
+    page = rendered(copied)
+    text = plain(page)
+    assert "Not reportable" in text
+    assert "no verdict" in text
+    assert 'class="verdict fail"' in page
+    assert 'class="verdict pass"' not in page
+    assert text.count("not assessed") > 8
+
+
+def test_folder_without_spec_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"spec\.json"):
+        render_run(tmp_path)
+
+
+def test_failed_gate_is_unmissable(copied: Path, rendered: Render) -> None:
+    verdict = json.loads((copied / "verdict.json").read_text())
+    gates = verdict["gates"]
+    gates[0] |= {"status": "fail", "value": 1.31, "where": "level[E06000002]"}
+    gates[3] |= {"status": "fail", "value": 12, "where": "chain 1"}
+    edit_json(copied / "verdict.json", gates=gates, reportable=False)
+    page = rendered(copied)
+    text = plain(page)
+    assert "Completed, not reportable" in text
+    assert "Failed: Rank R-hat and Divergences." in text
+    assert "1.310" in text
+    assert "level[Northmere 2]" in text
+    assert "do not quote them" in text
+    assert (
+        "NOT REPORTABLE"
+        in base64.b64decode(
+            re.search(r"svg\+xml;base64,([^\"]+)", page)[1]  # type: ignore[index]
+        ).decode()
+    )
+
+
+@pytest.mark.parametrize("status", ["fail", "not assessed", None])
+def test_reportable_needs_every_blocking_gate(
+    copied: Path, rendered: Render, status: str | None
+) -> None:
+    """A verdict that contradicts its own gates is not believed."""
+    verdict = json.loads((copied / "verdict.json").read_text())
+    verdict["gates"][1]["status"] = status
+    edit_json(copied / "verdict.json", gates=verdict["gates"], reportable=True)
+    assert 'class="verdict fail"' in rendered(copied)
+
+
+def test_verdict_without_gates_is_no_pass(copied: Path, rendered: Render) -> None:
+    edit_json(copied / "verdict.json", gates=[])
+    assert 'class="verdict fail"' in rendered(copied)
+
+
+def test_incomplete_and_loosened_are_said(copied: Path, rendered: Render) -> None:
+    edit_json(copied / "verdict.json", completed=False, loosened=["r_hat 1.05"])
+    text = plain(rendered(copied))
+    assert "Not completed, not reportable" in text
+    assert "limits loosened r_hat 1.05" in text
+
+
+def test_misfit_stands_beside_the_answer(copied: Path, rendered: Render) -> None:
+    verdict = json.loads((copied / "verdict.json").read_text())
+    verdict["predictive_checks"][0] |= {"status": "misfit", "where": "2014"}
+    edit_json(copied / "verdict.json", predictive_checks=verdict["predictive_checks"])
+    text = plain(rendered(copied))
+    assert text.index("named misfit Highest LA rate, 2014") < text.index("Data used and dropped")
+
+
+def test_not_estimable_keeps_its_reason(copied: Path, rendered: Render) -> None:
+    table = pd.read_csv(copied / "estimands.csv", dtype={"year": "Int64", "year_from": "Int64"})
+    numbers = ["mean", "sd", "lower", "upper", "ess_bulk", "ess_tail", "r_hat"]
+    table.loc[table["estimand"] == "slope_change", numbers] = None
+    table.to_csv(copied / "estimands.csv", index=False)
+    reason = "no year before the knot"
+    gap = {"estimand": "slope_change", "reason": reason}
+    edit_json(copied / "spec.json", not_estimable=[gap])
+    text = plain(rendered(copied))
+    assert f"not estimable slope_change: {reason}" in text
+    assert f"not estimable {reason}" in text
+    assert " nan" not in text.lower()
+
+
+def test_hostile_names_are_escaped(tmp_path: Path, rendered: Render) -> None:
+    page = rendered(make_run(tmp_path / "run", n_las=6, names={0: HOSTILE, 1: 'A "quoted" name'}))
+    assert "<script>alert" not in page
+    assert HOSTILE in html_module.unescape(page)
+    for encoded in re.findall(r"data:image/svg\+xml;base64,([^\"]+)", page):
+        assert "<script>alert" not in base64.b64decode(encoded).decode()
+    assert Page(page).unbalanced == []
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"years": (2014,), "n_las": 12},
+        {"n_las": 1},
+        {"years": (2014,), "n_las": 1},
+        {"years": (2010, 2012), "n_las": 3},
+    ],
+    ids=["one year", "one LA", "one cell", "gap"],
+)
+def test_small_runs_render(tmp_path: Path, rendered: Render, shape: dict) -> None:
+    text = plain(rendered(make_run(tmp_path / "run", **shape)))
+    assert "Completed and reportable" in text
+
+
+def test_unknown_la_is_named_by_its_code(copied: Path, rendered: Render) -> None:
+    spec = json.loads((copied / "spec.json").read_text())
+    del spec["las"]["E06000001"]
+    edit_json(copied / "spec.json", las=spec["las"])
+    assert "E06000001" in plain(rendered(copied))
+
+
+def test_unknown_model_shows_its_headline(copied: Path, rendered: Render) -> None:
+    edit_json(copied / "spec.json", model="another", figures=["another"])
+    page = rendered(copied)
+    assert "figure-headline" in page
+
+
+def test_reports_import_no_model() -> None:
+    code = (
+        "import sys, reports.run_report; "
+        "print([m for m in ('pymc', 'models', 'data_prep', 'arviz', 'matplotlib.pyplot') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

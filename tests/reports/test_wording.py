@@ -1,0 +1,73 @@
+"""Numbers are rounded by their Monte Carlo error, and rules say what numbers say."""
+
+import math
+
+import numpy as np
+import pytest
+
+from reports import wording
+from reports.figures import ecdf_difference, simultaneous_band
+
+
+@pytest.mark.parametrize(
+    ("value", "mcse", "text"),
+    [
+        (52.3456, 0.03, "52.3"),
+        (52.3456, 0.003, "52.35"),
+        (52.3456, 3.0, "50"),
+        (52_345.6, 30.0, "52,300"),
+        (-0.0123, 0.001, "−0.012"),
+        (0.04, 0.3, "0"),
+        (-0.04, 0.3, "0"),
+    ],
+)
+def test_no_digit_below_monte_carlo_error(value: float, mcse: float, text: str) -> None:
+    assert wording.number(value, mcse=mcse) == text
+
+
+def test_two_figures_of_sd_are_enough() -> None:
+    assert wording.number(52.3456, sd=1.2, mcse=1e-6) == "52.3"
+
+
+@pytest.mark.parametrize("nothing", [None, math.nan, math.inf, "", "x"])
+def test_no_number_is_a_dash(nothing: object) -> None:
+    assert wording.number(nothing) == "–"
+    assert wording.probability(nothing) == "–"
+
+
+def test_draws_are_never_certain() -> None:
+    assert [wording.probability(p) for p in (0, 0.5, 1)] == ["< 0.01", "0.50", "> 0.99"]
+
+
+def test_estimate_rounds_mean_and_interval_alike() -> None:
+    row = {"mean": 77.4242, "sd": 2.2, "lower": 73.81, "upper": 81.04, "unit": "per cent"}
+    text = wording.estimate(row | {"ess_bulk": 1800, "ess_tail": 1500})
+    assert str(text) == "77% (74 to 81)"
+
+
+def test_estimate_without_numbers_is_not_estimable() -> None:
+    assert str(wording.estimate({"mean": math.nan, "unit": "per cent"})) == "not estimable"
+
+
+def test_listing_counts_what_it_leaves_out() -> None:
+    assert wording.listing(["a", "b", "c"], 2) == "a, b and 1 more"
+    assert wording.listing(["a", "b"]) == "a and b"
+    assert wording.listing([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("outside", "judgement"), [(10, "about as many as"), (40, "more than"), (0, "fewer than")]
+)
+def test_outside_is_compared_with_chance(outside: int, judgement: str) -> None:
+    assert judgement in wording.outside_sentence(outside, 100, "years")
+
+
+def test_simultaneous_band_holds_uniform_samples() -> None:
+    """A share of about 0.9 of uniform samples stays inside; five binomial sds allowed."""
+    place, lower, upper = simultaneous_band(200)
+    rng = np.random.default_rng(5)
+    inside = 0
+    for _ in range(400):
+        difference = ecdf_difference(rng.uniform(size=200), place)
+        inside += bool(((difference >= lower) & (difference <= upper)).all())
+    assert abs(inside / 400 - 0.9) < 5 * math.sqrt(0.9 * 0.1 / 400)
