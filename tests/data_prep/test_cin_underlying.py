@@ -143,6 +143,17 @@ def test_missing_returns_keep_their_reason(
     assert record(records, "E08000035", "single_assessments")["status"] == STATUS["not_applicable"]
 
 
+def test_a_zero_without_a_return_is_not_a_count(
+    write_census: Callable[..., Path], put: Callable
+) -> None:
+    bands = {"<3mths": "..", "3-6mths": "..", "6mths-1yr": "..", "1-2yrs": "..", "2+yrs": "0"}
+    texts = {f"CPPAt310312Duration{band}": text for band, text in bands.items()}
+    texts |= {"CPPAt310312": "..", "CPPAt310312Rate": ".."}
+    path = write_census(2012, put("Newham", **texts))
+    records = read_cin_underlying(path.parent, [2012]).records
+    assert record(records, "E09000025", "cpp_open_2_years")["status"] == STATUS["not_available"]
+
+
 def test_a_lone_hidden_count_is_small(write_census: Callable[..., Path], put: Callable) -> None:
     path = write_census(2013, put("Leeds", ReferralsNFA1213="x", **{"%ReferralsNFA1213": "x"}))
     records = read_cin_underlying(path.parent, [2013]).records
