@@ -17,7 +17,7 @@ NAME ?=
 # One word each, so that an empty variable adds no argument.
 choice = $(if $(VARIANT),--variant '$(VARIANT)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)')
 
-.PHONY: help setup fit check report list cube simulate test test-slow recovery lint lock clean
+.PHONY: help setup fit check report list cube simulate test test-slow recovery docs lint lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ test-slow: setup ## run the slow tests too: long recovery, calibration
 
 recovery: setup ## recovery of known truth over many simulated Englands; writes docs/recovery/
 	@$(PY) -m benchmarks.recovery --model '$(or $(MODEL),national_trend)'
+
+docs: setup ## write the documentation pages that come from the code
+	@$(PY) -m experiments docs
 
 lint: setup ## style and types
 	@$(PY) -m ruff format --check . && $(PY) -m ruff check . && $(PY) -m mypy
