@@ -261,7 +261,7 @@ def _national(
 
 def _inspections(drawn: Drawn) -> xr.Dataset:
     seen = drawn.inspections
-    # Seconds rather than days: netCDF gives dates back at this resolution or finer.
+    # netCDF gives dates back in nanoseconds; another resolution would change the hash.
     published = seen.published.astype("datetime64[ns]")
     inspected = seen.inspected.astype("datetime64[ns]")
     inspected = np.where(seen.date_known, inspected, np.datetime64("NaT", "ns"))
