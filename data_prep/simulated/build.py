@@ -9,6 +9,7 @@ from data_prep.schema import (
     SCHEMA_VERSION,
     SIMULATED,
     STATUS,
+    cube_hash,
     flag_attributes,
     measure_variables,
 )
@@ -116,7 +117,10 @@ def build_simulated(options: SimulationOptions | None = None) -> xr.DataTree:
             "note": _NOTE,
         }
     )
-    return xr.DataTree.from_dict({"/": root, **groups}, name=options.name)
+    tree = xr.DataTree.from_dict({"/": root, **groups}, name=options.name)
+    # Models read the hash, so a cube that was never saved carries it too.
+    tree.attrs["cube_hash"] = cube_hash(tree)
+    return tree
 
 
 def _draw(
