@@ -10,7 +10,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 from pymc.model.transform.conditioning import remove_value_transforms
-from pytensor.compile.function import function as compile_function
+from pytensor import function as compile_function  # type: ignore[attr-defined]
 from pytensor.graph.replace import vectorize_graph
 
 from experiments.config import SamplerConfig
