@@ -142,7 +142,8 @@ def _write_run(prepared: Prepared, folder: Path, command: str) -> None:
         )
         tree["criticism"] = xr.DataTree(criticise(tree))
         gates = judge_computation(diagnostics, summary, statistics, config.gates)
-        checks = check_predictive(tree, spec.coords(observations, options))
+        coords = spec.coords(observations, options)
+        checks = check_predictive(tree, coords, list(observations.las["region"]))
     with stages("writing"):
         (folder / "config.toml").write_text(tomli_w.dumps(experiment.resolved()))
         diagnostics.to_csv(folder / "diagnostics.csv", index=False, float_format="%.6g")
