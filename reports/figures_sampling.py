@@ -19,6 +19,8 @@ from reports.figures import (
 )
 
 COLUMNS = 3
+# Shared labels stand at the left, clear of the footer.
+LEFT: dict[str, Any] = {"fontsize": 9, "x": 0.01, "ha": "left"}
 
 
 def _grid(n: int, row_height: float) -> tuple[Figure, list[Any]]:
@@ -52,7 +54,9 @@ def plot_prior_posterior(names: list[str], prior: Any, posterior: Any) -> Figure
         axes.spines["left"].set_visible(False)
         axes.grid(False)
         count_axis(axes.xaxis, 4)
-    figure.supxlabel("Value on the parameter's own scale; height is density", fontsize=9)
+    figure.supxlabel(
+        "Value on the parameter's own scale; height is density", fontsize=9, x=0.01, ha="left"
+    )
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, **LEGEND)
     return figure
@@ -76,7 +80,9 @@ def plot_chain_ranks(ranks: dict[str, np.ndarray], sizes: dict[str, int]) -> Fig
         axes.set_title(name, fontsize=8.5)
         count_axis(axes.yaxis, 3)
         axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-    figure.supxlabel("Rank among the draws of all chains, as a share", fontsize=9)
+    figure.supxlabel(
+        "Rank among the draws of all chains, as a share", fontsize=9, x=0.01, ha="left"
+    )
     figure.supylabel("ECDF minus diagonal", fontsize=9)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, **LEGEND | {"ncols": 6})
