@@ -141,6 +141,11 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def short(name: str, limit: int = 34) -> str:
+    """A name that fits beside a point; joined LAs have long ones."""
+    return name if len(name) <= limit else name[: limit - 1].rstrip() + "…"
+
+
 def breaks(axes: Axes, run: Any) -> list[str]:
     """Draw the knot and changes of definition on a year axis; returns what was drawn, in words."""
     drawn: list[str] = []

@@ -21,11 +21,11 @@ from reports.figures import (
     ecdf_difference,
     name_points,
     new_figure,
+    short,
     simultaneous_band,
     tick,
     year_axis,
 )
-from reports.figures_trend import short
 
 TAILS = (0.05, 0.95)
 

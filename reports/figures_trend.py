@@ -22,6 +22,7 @@ from reports.figures import (
     count_axis,
     name_points,
     new_figure,
+    short,
     year_axis,
 )
 from reports.run_folder import Run
@@ -200,11 +201,6 @@ def _name_ends(
         )
         spot = (0.32, 0.04 + 0.06 * rank)
         axes.annotate(short(names[rank]), (place[rank], mean[rank]), spot, **within, **text)
-
-
-def short(name: str, limit: int = 34) -> str:
-    """A name that fits beside a point; joined LAs have long ones."""
-    return name if len(name) <= limit else name[: limit - 1].rstrip() + "…"
 
 
 def plot_ranks(rank: pd.DataFrame, p_top: pd.DataFrame) -> Figure:

@@ -107,7 +107,7 @@ def limit(value: Any) -> str:
 def with_unit(text: str, unit: str) -> str:
     """A number with its unit as one reads it: ``12%``, ``27 per 10,000 children``."""
     # A unit may explain itself after a comma: "rank, 1 is the highest rate".
-    unit = unit.partition(",")[0]
+    unit = unit.partition(", ")[0]
     if unit in SILENT or text == "–":
         return text
     return f"{text}{ATTACHED[unit]}" if unit in ATTACHED else f"{text} {unit}"

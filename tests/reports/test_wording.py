@@ -49,6 +49,20 @@ def test_estimate_without_numbers_is_not_estimable() -> None:
     assert str(wording.estimate({"mean": math.nan, "unit": "per cent"})) == "not estimable"
 
 
+@pytest.mark.parametrize(
+    ("unit", "text"),
+    [
+        ("per 10,000 children", "12 per 10,000 children"),
+        ("per cent", "12%"),
+        ("per cent a year", "12% a year"),
+        ("rank, 1 is the highest rate", "12"),
+        ("", "12"),
+    ],
+)
+def test_unit_follows_its_number(unit: str, text: str) -> None:
+    assert wording.with_unit("12", unit) == text
+
+
 def test_listing_counts_what_it_leaves_out() -> None:
     assert wording.listing(["a", "b", "c"], 2) == "a, b and 1 more"
     assert wording.listing(["a", "b"]) == "a and b"
