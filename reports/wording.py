@@ -135,6 +135,8 @@ def estimate(row: Mapping[str, Any]) -> Estimate:
     if not is_number(row["mean"]):
         return Estimate(NOT_ESTIMABLE, "", "", "")
     places = decimals(float(row["mean"]), sd=row.get("sd"), mcse=monte_carlo_error(row))
+    if unit.startswith("rank"):
+        places = min(places, 0)
     ends = [
         number(row.get(end), places=places) if is_number(row.get(end)) else ""
         for end in ("lower", "upper")
