@@ -174,7 +174,7 @@ def check_rates(records: pd.DataFrame, ratios: pd.DataFrame) -> Iterable[Finding
     """Printed rates and per cents against what the counts allow, within rounding."""
     bounds = records.set_index(["la_code", "year", "measure"])[["lower", "upper"]]
     joined = ratios.join(bounds, on=["la_code", "year", "measure"]).join(
-        bounds, on=["la_code", "year", "base"], rsuffix="_base"
+        bounds.add_suffix("_base"), on=["la_code", "year", "base"]
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         least = joined["lower"] / joined["upper_base"] * joined["per"] - joined["half_unit"]

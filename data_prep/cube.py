@@ -284,7 +284,7 @@ def derive_provenance(
     records: pd.DataFrame, units: Sequence[Unit], years: Sequence[int]
 ) -> xr.Dataset:
     """The group ``/provenance``: for each measure the source of each cell, -1 where none speaks."""
-    sources = records[["source", "release"]].drop_duplicates().sort_values(["release", "source"])
+    sources = records.sort_values(["year", "source"]).drop_duplicates("source")
     number = {source: index for index, source in enumerate(sources["source"])}
     joined = join_records(records, units)
     codes = [unit.code for unit in units]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from data_prep.schema import STATUS
 
 # A digit group, optional thousands groups of exactly three, an optional decimal part.
-_NUMBER = re.compile(r"-?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?")
+_NUMBER = re.compile(r"-?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?", re.ASCII)
 
 EXACT, ROUNDED, SUPPRESSED, DERIVED = (
     STATUS[name] for name in ("exact", "rounded", "suppressed", "derived")

@@ -62,7 +62,7 @@ class CountObservations:
 
     @property
     def years(self) -> list[int]:
-        """Years with LA figures or an England total; a year with neither is left out, not filled."""
+        """Years with LA figures or an England total; years with neither are left out."""
         return sorted({*self.la_years, *(int(year) for year in self.national.index)})
 
     @property

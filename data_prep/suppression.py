@@ -90,7 +90,7 @@ def bound_share(ceiling: float, share: tuple[float, float] | None) -> tuple[Cell
 
 
 def _allows_small(low: float, high: float, ceiling: float) -> bool:
-    """Whether 1 to 5 can be a share from ``low`` to ``high`` of a whole number up to ``ceiling``."""
+    """Whether 1 to 5 can be a share from ``low`` to ``high`` of a count up to ``ceiling``."""
     return high > 0 and any(
         math.ceil(max(count, count / high) - 1e-9)
         <= (min(ceiling, math.floor(count / low + 1e-9)) if low > 0 else ceiling)

@@ -188,7 +188,7 @@ def load_experiment(
                 [
                     Fault(
                         problem=f"model {model} has no variant {variant!r}",
-                        remedy=f"use one of: {', '.join(known) or '(none yet)'}; or write {path.name}",
+                        remedy=f"use {', '.join(known) or '(none yet)'}, or write {path.name}",
                     )
                 ]
             )

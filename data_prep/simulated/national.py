@@ -5,7 +5,7 @@ import numpy as np
 from data_prep.indicators import CLA, MEASURES, WORKFORCE
 from data_prep.schema import STATUS
 from data_prep.simulated.options import SimulationOptions
-from data_prep.simulated.publication import Cells, collected_years
+from data_prep.simulated.publication import Cells
 from data_prep.simulated.rates import Rate
 from data_prep.simulated.shares import Share
 from data_prep.simulated.streams import stream
@@ -64,6 +64,7 @@ def publish_total(
     not collected.
     """
     measure = MEASURES[name]
+    total = np.asarray(total, float)
     unit = np.where((years >= _FINER_FROM) | (measure.source == CLA), 10.0, 100.0)
     if measure.source == WORKFORCE:
         unit = np.full(years.size, 0.1)
@@ -88,7 +89,7 @@ def publish_total(
         lower = np.where(known, lower, np.floor(centre * (1 - half) / 1e4) * 1e4)
         upper = np.where(known, upper, np.ceil(centre * (1 + half) / 1e4) * 1e4)
         status[~known] = STATUS["derived"]
-    unknown = ~collected_years(options, name, years, national=True) | np.isnan(total)
+    unknown = np.isnan(total)
     status[unknown] = STATUS["not_collected"]
     for array in (value, lower, upper):
         array[unknown] = np.nan

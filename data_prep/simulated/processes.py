@@ -64,15 +64,15 @@ class ShareProcess:
 
 
 RATES: dict[str, RateProcess] = {
-    "referrals": RateProcess(510, -1.0, 6.0, 1.0, -0.3, 0.28, 22, 0.14, 0.0, regime=96.0),
+    "referrals": RateProcess(505, -1.0, 6.0, 0.4, -0.3, 0.28, 22, 0.14, 0.0, regime=96.0),
     "initial_assessments": RateProcess(290, 3.5, 4.0, 5.0, 0.0, 0.30, 20, 0.14, 0.15),
     "core_assessments": RateProcess(95, 11.0, 4.0, 13.5, 0.0, 0.42, 12, 0.14, 0.40),
     "single_assessments": RateProcess(410, 2.0, 2.0, 2.0, 0.5, 0.30, 20, 0.14, 0.15),
     "section47": RateProcess(72, 2.0, 5.0, 8.0, 3.5, 0.33, 14, 0.16, 0.60),
-    "icpc": RateProcess(34, 2.5, 6.0, 7.5, 2.5, 0.34, 15, 0.18, 0.89),
-    "cpp_starts": RateProcess(30.9, 3.3, 4.0, 7.6, 2.0, 0.33, 30, 0.18, 0.94, regime=97.0),
-    "cpp_ended": RateProcess(29.5, 3.0, 4.0, 7.6, 2.0, 0.33, 28, 0.18, 0.99),
-    "cpp_at_31_march": RateProcess(26.6, 1.0, 9.0, 6.0, 1.0, 0.34, 23, 0.18, 1.04, regime=98.0),
+    "icpc": RateProcess(35, 2.5, 6.0, 7.5, 2.5, 0.34, 15, 0.18, 0.89),
+    "cpp_starts": RateProcess(30.9, 3.3, 4.0, 7.6, 2.0, 0.33, 30, 0.18, 0.92, regime=97.0),
+    "cpp_ended": RateProcess(29.5, 3.0, 4.0, 7.6, 2.0, 0.33, 28, 0.18, 0.97),
+    "cpp_at_31_march": RateProcess(26.6, 1.0, 9.0, 6.0, 1.0, 0.34, 23, 0.18, 1.02, regime=98.0),
     "cin_starts": RateProcess(300, 0.0, 3.0, 0.5, 0.0, 0.30, 25, 0.15, 0.20),
     "cin_ended": RateProcess(290, 0.0, 3.0, 1.0, 0.0, 0.30, 22, 0.14, 0.23),
     "cin_at_31_march": RateProcess(328, 0.5, 3.0, 0.5, 0.0, 0.28, 55, 0.15, 0.30),
@@ -81,11 +81,11 @@ RATES: dict[str, RateProcess] = {
 }
 
 SHARES: dict[str, ShareProcess] = {
-    "initial_assessments_10_days": ShareProcess(79, 0.61, 12, 0.03, -0.01, -0.05),
+    "initial_assessments_10_days": ShareProcess(79, 0.52, 13, 0.03, -0.01, -0.05),
     "initial_assessments_7_days": ShareProcess(
         87, 0.30, 40, 0.03, -0.02, of="initial_assessments_10_days"
     ),
-    "core_assessments_35_days": ShareProcess(79, 0.46, 16, 0.05, -0.01, -0.05),
+    "core_assessments_35_days": ShareProcess(79, 0.42, 19, 0.05, -0.01, -0.05),
     "single_assessments_45_days": ShareProcess(83, 0.40, 16, 0.0, 0.01, -0.05),
     "rereferrals": ShareProcess(23, 0.30, 90, 0.02, 0.0, 0.08, regime=-0.05),
     "children_referred": ShareProcess(87, 0.20, 120),
@@ -98,7 +98,7 @@ SHARES: dict[str, ShareProcess] = {
     "cpp_due_review": ShareProcess(66, 0.15, 150),
     "cpp_open_2_years": ShareProcess(5.0, 0.40, 60, of="cpp_due_review"),
     "cpp_reviewed_on_time": ShareProcess(96.5, 0.60, 40),
-    "cin_ended_3_months": ShareProcess(52, 0.41, 28, 0.0, -0.01, 0.10),
+    "cin_ended_3_months": ShareProcess(52, 0.41, 28, 0.0, -0.01, 0.10, regime=-0.05),
     "cin_open_2_years": ShareProcess(31, 0.30, 90, 0.0, 0.0, -0.10),
 }
 

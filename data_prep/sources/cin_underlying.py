@@ -563,6 +563,9 @@ def _bound_counts(
             counts[banded.measure] = suppression.sum_parts(total, inside, outside)
     for measure, cell in counts.items():
         parent = counts.get(MEASURES[measure].parent or "")
-        if parent and parent.is_known and cell.is_hidden and cell.upper > parent.upper:
+        if parent and parent.status == NOT_AVAILABLE and cell.value == 0:
+            # Newham 2012 made no return, yet 0 is printed for one band of its plans.
+            counts[measure] = empty_cell(NOT_AVAILABLE)
+        elif parent and parent.is_known and cell.is_hidden and cell.upper > parent.upper:
             counts[measure] = suppression.bounded_cell(cell.lower, parent.upper, derived=False)
     return counts

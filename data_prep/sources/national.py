@@ -148,6 +148,8 @@ def describe_coverage(records: pd.DataFrame) -> str:
     parts = []
     for citation, group in records.groupby("source", sort=False):
         coverage = by_citation.get(str(citation), CENSUS_COVERAGE)
+        if coverage == CENSUS_COVERAGE and (group["measure"] == "population_0_17").all():
+            coverage = "mid-year estimate of the Office for National Statistics, rounded"
         parts.append((group["year"].min(), group["year"].max(), coverage))
     merged: dict[str, list[int]] = {}
     for first, last, coverage in sorted(parts):
