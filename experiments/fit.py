@@ -292,9 +292,12 @@ def _spec_document(prepared: Prepared, summary: pd.DataFrame, answer: Any) -> di
         "national_series": [
             {
                 "year": int(row.Index),
-                "total": None if np.isnan(row.value) else row.value,
+                "total": _number(row.value),
                 "lower": row.lower,
                 "upper": row.upper,
+                "exposure": _number((row.exposure_lower + row.exposure_upper) / 2),
+                "exposure_lower": _number(row.exposure_lower),
+                "exposure_upper": _number(row.exposure_upper),
                 "used": bool(row.used),
             }
             for row in observations.national_series.itertuples()
@@ -305,6 +308,11 @@ def _spec_document(prepared: Prepared, summary: pd.DataFrame, answer: Any) -> di
             for code, row in observations.las.iterrows()
         },
     }
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if np.isnan(value) else float(value)
 
 
 def describe_options(options: Any) -> list[dict[str, Any]]:
