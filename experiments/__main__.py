@@ -200,6 +200,11 @@ def _announce(run: Path) -> int:
                 "" if gate["value"] is None else f" {gate['value']:.4g}, limit {gate['limit']:g}"
             )
             print(f"  {gate['status']}: {gate['label']}{shown} {gate['where']}")
+    failed = {gate["name"] for gate in verdict["gates"] if gate["status"] == "fail"}
+    if "divergences" in failed:
+        print('  a slower, surer sampler may mend it: SET="sampler.target_accept=0.95"')
+    elif failed & {"ess_bulk", "ess_tail", "r_hat"}:
+        print('  longer chains may mend it: SET="sampler.draws=3000 sampler.tune=1000"')
     if verdict["loosened"]:
         print(f"  limits loosened by the config: {', '.join(verdict['loosened'])}")
     misfits = [c["label"].lower() for c in verdict["predictive_checks"] if c["status"] == "misfit"]

@@ -35,7 +35,11 @@ from data_prep.errors import DataError, Fault
 from data_prep.indicators import MEASURES
 from data_prep.observations import CountObservations, describe_counts, observe_counts
 from models.effects import correlated_level_and_slope, slopes_are_clear, year_walk
-from models.likelihoods import negative_binomial_counts
+from models.likelihoods import (
+    dispersion_of,
+    negative_binomial_counts,
+    totals_over_uncertain_exposure,
+)
 from models.priors import Prior, draw_from
 from models.rates import (
     annual_growth,
@@ -54,6 +58,9 @@ from models.spec import Answer, Block, Estimand, ModelSpec, NotEstimable, Option
 COUNTS = tuple(name for name, measure in MEASURES.items() if measure.is_count)
 # Standard deviations of the regime offset at which the estimands around 2008 are shown, per cent.
 OFFSET_SDS = (0.0, 2.0, 5.0, 10.0)
+# From this many authorities the mean of a year (scatter .2 over their root) is known better than a
+# usual step (.05), so that steps are best drawn on their own scale.
+MANY_LAS = 20
 
 
 def _known_count(name: str) -> str:
@@ -171,9 +178,10 @@ PRIORS = {
         Prior(
             "national_total_sd",
             "LogNormal",
-            {"mu": -4.6, "sigma": 0.5},
-            "England totals differ by 0.4 to 2.7 % from the sum that authorities would give (95 %)",
-            "rounding, estimates for missing returns and later revisions are of this size",
+            {"mu": -4.6, "sigma": 0.25},
+            "England totals differ by 0.6 to 1.6 % from the sum that authorities would give (95 %)",
+            "the size of rounding, estimates for missing returns and revisions; a few totals "
+            "beside a free walk cannot show their own error, so the prior must say it",
         ),
     )
 }
@@ -211,15 +219,19 @@ def _impossible(observations: CountObservations, options: TrendOptions) -> list[
 
     if las < 3:
         refuse("la_effect", f"{las} authorities cannot show how they differ", "use at least 3")
-    if len(la_years) < 2 and options.la_effect == "level_and_slope":
+    if len(la_years) < 2:
         refuse(
             "la_effect",
-            "one year of authority figures cannot show slopes",
-            "set options.la_effect=level, or use more years",
+            "one year of authority figures cannot tell an authority's level from its scatter",
+            "use at least 2 years",
         )
-    if len(years) < 2 and options.trend in ("linear", "break"):
-        refuse("trend", "one year has no trend", "set options.trend=random_walk, or use more years")
-    elif options.trend == "break" and not years[0] <= options.knot < years[-1]:
+    elif len(la_years) < 3 and options.la_effect == "level_and_slope":
+        refuse(
+            "la_effect",
+            "two years of authority figures cannot tell an authority's slope from its scatter",
+            "set options.la_effect=level, or use at least 3 years",
+        )
+    if len(years) > 1 and options.trend == "break" and not years[0] <= options.knot < years[-1]:
         refuse(
             "knot",
             f"no break can be placed there: the series runs from {years[0]} to {years[-1]}",
@@ -249,7 +261,7 @@ def coords(observations: CountObservations, options: TrendOptions) -> dict[str, 
         "year": years,
         "obs": list(range(len(observations.cells))),
     }
-    if options.trend == "random_walk" and len(years) > 1:
+    if options.trend == "random_walk":
         found["step"] = years[1:]
     if len(observations.national):
         found["national_year"] = [int(year) for year in observations.national.index]
@@ -285,7 +297,7 @@ def build(
         negative_binomial_counts(
             "y",
             log_mean=log_mean,
-            dispersion=scatter_sd**-2,
+            dispersion=dispersion_of(scatter_sd),
             lower=cells["lower"].to_numpy(),
             upper=cells["upper"].to_numpy(),
             dims="obs",
@@ -330,10 +342,14 @@ def _printed_path(
     """National path plus offset, log scale, mean zero over the years of LA figures; (year,)."""
     years = np.asarray(observations.years, float)
     has_las = np.isin(observations.years, observations.la_years)
-    if len(years) == 1:
-        return pt.zeros(1)
     if options.trend == "random_walk":
-        return year_walk(priors, observations.years, list(has_las), offset)
+        return year_walk(
+            priors,
+            observations.years,
+            list(has_las),
+            offset,
+            steps_are_clear=len(observations.las) >= MANY_LAS,
+        )
     if options.trend == "free":
         return pm.ZeroSumNormal("year_effect", draw_from(priors["free_year_sd"]), dims="year")
     path = draw_from(priors["trend_slope"]) * years
@@ -391,28 +407,14 @@ def _national_totals(
     share = first_year_shares(observations)
     log_rate = level if slope is None else level + slope * (first - slope_year(observations))
     log_mean_rate = pt.log(pt.sum(share * pt.exp(log_rate)))
-    log_low = np.log(national["exposure_lower"].to_numpy())
-    log_high = np.log(national["exposure_upper"].to_numpy())
-    if np.all(log_high - log_low < 1e-3):
-        log_exposure = (log_low + log_high) / 2
-    else:
-        # An exact year keeps a sliver of width, far below any published digit, so that all years
-        # are one vector.
-        log_exposure = pm.Uniform(
-            "national_log_exposure",
-            log_low - 1e-6,
-            log_high + 1e-6,
-            dims="national_year",
-        )
     index = pd.Index(observations.years).get_indexer(national.index)
-    total_sd = draw_from(priors["national_total_sd"])
-    middle = (national["lower"] + national["upper"]).to_numpy() / 2
-    pm.StudentT(
+    totals_over_uncertain_exposure(
         "log_national_total",
-        nu=4,
-        mu=log_exposure + log_mean_rate + path[index],
-        sigma=total_sd,
-        observed=np.log(middle),
+        log_rate=log_mean_rate + path[index],
+        sd=draw_from(priors["national_total_sd"]),
+        log_exposure_lower=np.log(national["exposure_lower"].to_numpy()),
+        log_exposure_upper=np.log(national["exposure_upper"].to_numpy()),
+        observed=np.log((national["lower"] + national["upper"]).to_numpy() / 2),
         dims="national_year",
     )
 
@@ -597,20 +599,12 @@ def _answers(
         "la_rank": rank,
         "la_p_top_fifth": share_in_top_fifth(rank),
     }
-    missing = []
-    if len(years) > 1:
-        pairs = [*pairwise(years), *([(first, last)] if len(years) > 2 else [])]
-        values["national_change"] = percent_changes(national, pairs)
-        values["annual_growth"] = annual_growth(national, first, last)
-    else:
-        reason = "there is one year of figures"
-        missing += [NotEstimable(name, reason) for name in ("national_change", "annual_growth")]
-    if len(la_years) > 1:
-        values["la_growth"] = annual_growth(rate, la_years[0], la_years[-1])
-    else:
-        missing.append(NotEstimable("la_growth", "there is one year of authority figures"))
+    pairs = [*pairwise(years), *([(first, last)] if len(years) > 2 else [])]
+    values["national_change"] = percent_changes(national, pairs)
+    values["annual_growth"] = annual_growth(national, first, last)
+    values["la_growth"] = annual_growth(rate, la_years[0], la_years[-1])
     knot_values, knot_missing = _at_knot(national, years, options)
-    return values | knot_values, missing + knot_missing
+    return values | knot_values, knot_missing
 
 
 def _at_knot(
@@ -708,13 +702,12 @@ def equations(options: TrendOptions) -> list[str]:
 def priors_used(options: TrendOptions, observations: CountObservations) -> tuple[str, ...]:
     """Names of the priors that these options and data call for, in reading order."""
     names = [_level_prior(options)]
-    if len(observations.years) > 1:
-        names += {
-            "random_walk": ["trend_step_sd"],
-            "linear": ["trend_slope"],
-            "break": ["trend_slope", "break_level", "break_slope"],
-            "free": ["free_year_sd"],
-        }[options.trend]
+    names += {
+        "random_walk": ["trend_step_sd"],
+        "linear": ["trend_slope"],
+        "break": ["trend_slope", "break_level", "break_slope"],
+        "free": ["free_year_sd"],
+    }[options.trend]
     names.append("la_level_sd")
     if options.la_effect == "level_and_slope":
         names += ["la_slope_sd", "la_level_slope_correlation"]
@@ -734,6 +727,7 @@ def blocks(options: TrendOptions) -> tuple[Block, ...]:
             (
                 _level_prior(options),
                 "trend_step",
+                "trend_step_z",
                 "trend_step_sd",
                 "trend_slope",
                 "break_level",
@@ -757,7 +751,7 @@ def blocks(options: TrendOptions) -> tuple[Block, ...]:
         Block("scatter", ("scatter_sd",)),
         Block(
             "definitions and totals",
-            ("regime_offset", "national_log_exposure", "national_total_sd"),
+            ("regime_offset", "national_total_sd"),
         ),
     )
 
@@ -800,7 +794,7 @@ def answer(summary: pd.DataFrame, observations: CountObservations, options: Tren
     return (
         f"{outcome} ran at {last['mean']:.3g} {unit} in {int(last['year'])} "
         f"(90 % interval {last['lower']:.3g} to {last['upper']:.3g})"
-        f"{against if len(rates) > 1 else ''}; an authority at the 90th percentile had "
+        f"{against}; an authority at the 90th percentile had "
         f"{ratio['mean']:.2f} times the rate of one at the 10th "
         f"({ratio['lower']:.2f} to {ratio['upper']:.2f})."
     )
