@@ -17,6 +17,9 @@ NAME ?=
 # One word each, so that an empty variable adds no argument.
 choice = $(if $(VARIANT),--variant '$(VARIANT)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)')
 
+# Simulated England is built when no other cube is named.
+default_cube = $(if $(CUBE),,results/cubes/simulated.nc)
+
 .PHONY: help setup fit check report list cube simulate test test-slow recovery docs lint lock clean
 
 help: ## list the targets
@@ -25,10 +28,10 @@ help: ## list the targets
 setup: ## create .venv from requirements.lock (every other target does this first)
 	@sh scripts/setup.sh
 
-fit: setup results/cubes/simulated.nc ## fit and report: MODEL= [VARIANT=] [CUBE=] [SET="path=value ..."] [FORCE=1]
+fit: setup $(default_cube) ## fit and report: MODEL= [VARIANT=] [CUBE=] [SET="path=value ..."] [FORCE=1]
 	@$(PY) -m experiments fit --model '$(MODEL)' $(choice) $(if $(FORCE),--force)
 
-check: setup results/cubes/simulated.nc ## check a config against its cube without fitting: same variables as fit
+check: setup $(default_cube) ## check a config against its cube without fitting: same variables as fit
 	@$(PY) -m experiments check --model '$(MODEL)' $(choice)
 
 report: setup ## render a run's report again: RUN=id

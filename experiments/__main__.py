@@ -11,13 +11,15 @@ import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from data_prep.errors import DataError
 from experiments.runtime import prepare_runtime
 from models import CATALOGUE
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from experiments.config import Experiment
 
 REPORTABLE, INTERNAL_ERROR, BAD_INPUT, NOT_REPORTABLE, INTERRUPTED = 0, 1, 2, 3, 130
@@ -146,7 +148,8 @@ def _fit(args: argparse.Namespace) -> int:
     done = store.find_run(prepared.experiment.name, prepared.run_id)
     if done and not args.force:
         print(
-            f"Already fitted with this config, data and versions ({prepared.run_id}); FORCE=1 fits again."
+            f"Already fitted with this config, data and versions ({prepared.run_id}); "
+            "FORCE=1 fits again."
         )
         run = done
     else:
@@ -210,6 +213,11 @@ def _announce(run: Path) -> int:
                 "" if gate["value"] is None else f" {gate['value']:.4g}, limit {gate['limit']:g}"
             )
             print(f"  {gate['status']}: {gate['label']}{shown} {gate['where']}")
+    failed = {gate["name"] for gate in verdict["gates"] if gate["status"] == "fail"}
+    if "divergences" in failed:
+        print('  a slower, surer sampler may mend it: SET="sampler.target_accept=0.95"')
+    elif failed & {"ess_bulk", "ess_tail", "r_hat"}:
+        print('  longer chains may mend it: SET="sampler.draws=3000 sampler.tune=1000"')
     if verdict["loosened"]:
         print(f"  limits loosened by the config: {', '.join(verdict['loosened'])}")
     misfits = [c["label"].lower() for c in verdict["predictive_checks"] if c["status"] == "misfit"]
@@ -225,7 +233,7 @@ def _announce(run: Path) -> int:
     return REPORTABLE if verdict["reportable"] else NOT_REPORTABLE
 
 
-def _print_estimand(rows: "pd.DataFrame", estimand: dict) -> None:  # noqa: F821
+def _print_estimand(rows: "pd.DataFrame", estimand: dict[str, Any]) -> None:
     rows = rows.dropna(subset=["mean"])
     if rows.empty:
         return

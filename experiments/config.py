@@ -65,7 +65,7 @@ class DataConfig(_Section):
 class SamplerConfig(_Section):
     """How to sample."""
 
-    draws: int = Field(1000, ge=100, le=100_000)
+    draws: int = Field(1500, ge=100, le=100_000)
     """draws kept, for each chain"""
     tune: int = Field(500, ge=100, le=100_000)
     """warm-up draws for each chain, thrown away"""
@@ -188,7 +188,7 @@ def load_experiment(
                 [
                     Fault(
                         problem=f"model {model} has no variant {variant!r}",
-                        remedy=f"use one of: {', '.join(known) or '(none yet)'}; or write {path.name}",
+                        remedy=f"use {', '.join(known) or '(none yet)'}, or write {path.name}",
                     )
                 ]
             )

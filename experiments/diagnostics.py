@@ -1,7 +1,7 @@
 """Computes: convergence of every free scalar, and summaries of estimands.
 
-R-hat and effective sample sizes are those of Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021),
-computed for thousands of quantities in one sweep; the tests hold them against ArviZ to rounding.
+R-hat and effective sample sizes are those of Vehtari, Gelman, Simpson, Carpenter and Bürkner
+(2021), computed for thousands of quantities in one sweep; tests hold them against ArviZ.
 """
 
 import os
@@ -91,7 +91,7 @@ def _convergence(draws: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _split(draws: np.ndarray) -> np.ndarray:
-    """Each chain cut into halves: (quantity, 2 chains, draw / 2); an odd middle draw is left out."""
+    """Each chain cut into halves: (quantity, 2 chains, draw / 2), an odd middle draw left out."""
     half = draws.shape[2] // 2
     return np.concatenate([draws[:, :, :half], draws[:, :, -half:]], axis=1)
 
@@ -189,7 +189,7 @@ def summarise(
     declared: Sequence[Estimand],
     not_estimable: Sequence[NotEstimable] = (),
 ) -> pd.DataFrame:
-    """`estimands.csv`: a row for each scalar of each estimand, blank numbers where not estimable."""
+    """`estimands.csv`: a row for each scalar of each estimand, blank where not estimable."""
     tables = []
     missing = {item.estimand for item in not_estimable}
     for estimand in declared:
