@@ -20,7 +20,7 @@ choice = $(if $(VARIANT),--variant '$(VARIANT)') $(if $(CUBE),--cube '$(CUBE)') 
 # Simulated England is built when no other cube is named.
 default_cube = $(if $(CUBE),,results/cubes/simulated.nc)
 
-.PHONY: help setup fit check report list cube simulate test test-slow recovery lint lock clean
+.PHONY: help setup fit check report list cube simulate test test-slow recovery docs lint lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -55,8 +55,11 @@ test: setup ## run the tests that every change must pass
 test-slow: setup ## run the slow tests too: long recovery, calibration
 	@$(PY) -m pytest -q -m slow
 
-recovery: setup ## recovery of known truth over many simulated Englands; writes docs/recovery/
-	@$(PY) -m benchmarks.recovery --model '$(or $(MODEL),national_trend)'
+recovery: setup ## recovery of known truth over 20 simulated Englands (half an hour); writes docs/recovery/
+	@$(PY) -m experiments recover --model '$(or $(MODEL),national_trend)'
+
+docs: setup ## write the documentation pages that come from the code
+	@$(PY) -m experiments docs
 
 lint: setup ## style and types
 	@$(PY) -m ruff format --check . && $(PY) -m ruff check . && $(PY) -m mypy

@@ -1,4 +1,4 @@
-"""`python -m experiments list | check | fit | report`: the truth behind the Makefile.
+"""`python -m experiments list | check | fit | report | docs`: the truth behind the Makefile.
 
 Exit codes: 0 reportable, 1 internal error, 2 bad input, 3 completed but not reportable, 130
 interrupted.
@@ -81,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="render the report of a run again")
     report.add_argument("--run", required=True, dest="run_name", help="id, its beginning, or path")
     report.set_defaults(run=_report)
+    docs = commands.add_parser("docs", help="write the documentation pages that come from the code")
+    docs.set_defaults(run=_docs)
     return parser
 
 
@@ -172,6 +174,17 @@ def _report(args: argparse.Namespace) -> int:
     run = store.resolve_run(args.run_name)
     _render(run)
     return _announce(run)
+
+
+def _docs(args: argparse.Namespace) -> int:
+    from experiments.documentation import DOCS, write_pages
+
+    changed = write_pages()
+    for path in changed:
+        print(f"written: docs/{path.relative_to(DOCS)}")
+    if not changed:
+        print("every page says what the code says")
+    return REPORTABLE
 
 
 def _render(run: Path) -> None:
