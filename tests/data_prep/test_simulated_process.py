@@ -13,6 +13,7 @@ from data_prep.simulated import SimulationOptions, build_simulated
 from data_prep.simulated.inspections import AFTERMATH_MEASURES
 from data_prep.simulated.processes import RATES, SHARES
 
+
 @cache
 def truth_of(**options: object) -> xr.Dataset:
     return build_simulated(SimulationOptions(**options))["truth"].to_dataset()
