@@ -144,7 +144,8 @@ def _fit(args: argparse.Namespace) -> int:
     done = store.find_run(prepared.experiment.name, prepared.run_id)
     if done and not args.force:
         print(
-            f"Already fitted with this config, data and versions ({prepared.run_id}); FORCE=1 fits again."
+            f"Already fitted with this config, data and versions ({prepared.run_id}); "
+            "FORCE=1 fits again."
         )
         run = done
     else:

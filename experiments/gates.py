@@ -76,9 +76,9 @@ def _places(diagnostics: pd.DataFrame, estimands: pd.DataFrame) -> pd.DataFrame:
         where=diagnostics["variable"]
         + diagnostics["coordinate"].map(lambda c: f"[{c}]" if c else "")
     )
-    # What is not estimable, or is itself a share of draws, has no interval and no chains to compare;
-    # a rank that is the same in every draw has nothing to converge. A draw that is not a number
-    # leaves an sd that is none either: it stays, and cannot pass.
+    # What is not estimable, or is itself a share of draws, has no interval and no chains to
+    # compare; a rank that is the same in every draw has nothing to converge. A draw that is not a
+    # number leaves an sd that is none either: it stays, and cannot pass.
     sampled = estimands[estimands["interval"].notna() & (estimands["sd"] != 0)]
     fixed = {"estimand", "label", "unit", "mean", "sd", "lower", "upper", "interval", *columns}
     coordinates = [column for column in estimands.columns if column not in fixed]
