@@ -1,4 +1,4 @@
-"""`python -m experiments list | check | fit | report | recover | docs | docs`: the truth behind the Makefile.
+"""`python -m experiments list | check | fit | report | recover | docs`: the Makefile is its face.
 
 Exit codes: 0 reportable, 1 internal error, 2 bad input, 3 completed but not reportable, 130
 interrupted.
