@@ -257,11 +257,14 @@ def _print_estimand(rows: "pd.DataFrame", estimand: dict[str, Any]) -> None:
         return
     if len(rows) > _ROWS_SHOWN:
         rows = rows.iloc[[0, len(rows) // 2, -1]]
+    from models.rates import three_figures
+
     for _, row in rows.iterrows():
         place = ", ".join(f"{int(row[c])}" for c in estimand["coordinates"])
         print(
             f"  {estimand['label'] + (f' {place}' if place else ''):<48}"
-            f"{row['mean']:>9.3g}  ({row['lower']:.3g} to {row['upper']:.3g}) {row['unit']}"
+            f"{three_figures(row['mean']):>9}  "
+            f"({three_figures(row['lower'])} to {three_figures(row['upper'])}) {row['unit']}"
         )
 
 
