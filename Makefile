@@ -17,7 +17,10 @@ NAME ?=
 # One word each, so that an empty variable adds no argument.
 choice = $(if $(VARIANT),--variant '$(VARIANT)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)')
 
-.PHONY: help setup fit check report list cube simulate test test-slow recovery lint lock clean
+# Simulated England is built when no other cube is named.
+default_cube = $(if $(CUBE),,results/cubes/simulated.nc)
+
+.PHONY: help setup fit check report list cube simulate test test-slow recovery docs lint lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -25,10 +28,10 @@ help: ## list the targets
 setup: ## create .venv from requirements.lock (every other target does this first)
 	@sh scripts/setup.sh
 
-fit: setup results/cubes/simulated.nc ## fit and report: MODEL= [VARIANT=] [CUBE=] [SET="path=value ..."] [FORCE=1]
+fit: setup $(default_cube) ## fit and report: MODEL= [VARIANT=] [CUBE=] [SET="path=value ..."] [FORCE=1]
 	@$(PY) -m experiments fit --model '$(MODEL)' $(choice) $(if $(FORCE),--force)
 
-check: setup results/cubes/simulated.nc ## check a config against its cube without fitting: same variables as fit
+check: setup $(default_cube) ## check a config against its cube without fitting: same variables as fit
 	@$(PY) -m experiments check --model '$(MODEL)' $(choice)
 
 report: setup ## render a run's report again: RUN=id
@@ -52,8 +55,11 @@ test: setup ## run the tests that every change must pass
 test-slow: setup ## run the slow tests too: long recovery, calibration
 	@$(PY) -m pytest -q -m slow
 
-recovery: setup ## recovery of known truth over many simulated Englands; writes docs/recovery/
-	@$(PY) -m benchmarks.recovery --model '$(or $(MODEL),national_trend)'
+recovery: setup ## recovery of known truth over 20 simulated Englands (half an hour); writes docs/recovery/
+	@$(PY) -m experiments recover --model '$(or $(MODEL),national_trend)'
+
+docs: setup ## write the documentation pages that come from the code
+	@$(PY) -m experiments docs
 
 lint: setup ## style and types
 	@$(PY) -m ruff format --check . && $(PY) -m ruff check . && $(PY) -m mypy

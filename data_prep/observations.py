@@ -40,7 +40,8 @@ class CountObservations:
         England totals of years without LA figures, indexed by year: ``lower, upper`` of the total,
         ``exposure_lower, exposure_upper``.
     national_series : DataFrame
-        Every England total in the cube, indexed by year, ``value, lower, upper, used``; for plots.
+        Every England total in the cube, indexed by year: ``value``, bounds of total and exposure as
+        in ``national``, and whether the total is ``used``; for plots.
     """
 
     outcome: str
@@ -62,7 +63,7 @@ class CountObservations:
 
     @property
     def years(self) -> list[int]:
-        """Years with LA figures or an England total; one with neither is left out, not filled."""
+        """Years with LA figures or an England total; years with neither are left out."""
         return sorted({*self.la_years, *(int(year) for year in self.national.index)})
 
     @property
@@ -269,11 +270,12 @@ def _national(
     """All England totals for plots, and those that serve years without LA figures."""
     columns = ["lower", "upper", "exposure_lower", "exposure_upper"]
     empty = pd.DataFrame(columns=columns, index=pd.Index([], name="year", dtype=int), dtype=float)
+    no_series = pd.DataFrame(columns=["value", *columns, "used"])
     if "national" not in cube.children:
-        return pd.DataFrame(columns=["value", "lower", "upper", "used"]), empty
+        return no_series, empty
     table = cube["national"].to_dataset()
     if outcome not in table:
-        return pd.DataFrame(columns=["value", "lower", "upper", "used"]), empty
+        return no_series, empty
     frame = pd.DataFrame(
         {
             "value": table[outcome].values,
@@ -293,7 +295,7 @@ def _national(
     usable = usable[~usable.index.isin(list(la_years)) & (usable["lower"] > 0)]
     # Totals after the last LA year would need LA paths to run on beyond their data.
     usable = usable[usable.index < min(la_years)] if wanted else usable.iloc[:0]
-    series = frame[["value", "lower", "upper"]].assign(used=frame.index.isin(usable.index))
+    series = frame.assign(used=frame.index.isin(usable.index))
     return series, usable[columns].astype(float)
 
 

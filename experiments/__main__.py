@@ -1,4 +1,4 @@
-"""`python -m experiments list | check | fit | report`: the truth behind the Makefile.
+"""`python -m experiments list | check | fit | report | recover | docs`: the Makefile is its face.
 
 Exit codes: 0 reportable, 1 internal error, 2 bad input, 3 completed but not reportable, 130
 interrupted.
@@ -11,13 +11,15 @@ import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from data_prep.errors import DataError
 from experiments.runtime import prepare_runtime
 from models import CATALOGUE
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from experiments.config import Experiment
 
 REPORTABLE, INTERNAL_ERROR, BAD_INPUT, NOT_REPORTABLE, INTERRUPTED = 0, 1, 2, 3, 130
@@ -76,9 +78,17 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if name == "fit":
             command.add_argument("--force", action="store_true", help="fit again if already done")
+    recover = commands.add_parser(
+        "recover", help="recovery of known truth over simulated Englands of one definition"
+    )
+    recover.add_argument("--model", default="national_trend", choices=list(CATALOGUE))
+    recover.add_argument("--seeds", type=int, default=20, help="simulated Englands")
+    recover.set_defaults(run=_recover)
     report = commands.add_parser("report", help="render the report of a run again")
     report.add_argument("--run", required=True, dest="run_name", help="id, its beginning, or path")
     report.set_defaults(run=_report)
+    docs = commands.add_parser("docs", help="write the documentation pages that come from the code")
+    docs.set_defaults(run=_docs)
     return parser
 
 
@@ -164,12 +174,35 @@ def _unknown_model(model: str) -> None:
         print(f"  {name:<16} {entry.question}", file=sys.stderr)
 
 
+def _recover(args: argparse.Namespace) -> int:
+    from experiments.recovery import recover, summarise_recovery, write_recovery
+    from experiments.runtime import ROOT
+
+    table = recover(args.model, seeds=range(1, args.seeds + 1), simulation={"regime_scale": 0})
+    path = ROOT / "docs" / "recovery" / f"{args.model}.csv"
+    write_recovery(table, path)
+    print(summarise_recovery(table).to_string(index=False, float_format="{:.3f}".format))
+    print(f"written to {path.relative_to(ROOT)}")
+    return REPORTABLE
+
+
 def _report(args: argparse.Namespace) -> int:
     from experiments import store
 
     run = store.resolve_run(args.run_name)
     _render(run)
     return _announce(run)
+
+
+def _docs(args: argparse.Namespace) -> int:
+    from experiments.documentation import DOCS, write_pages
+
+    changed = write_pages()
+    for path in changed:
+        print(f"written: docs/{path.relative_to(DOCS)}")
+    if not changed:
+        print("every page says what the code says")
+    return REPORTABLE
 
 
 def _render(run: Path) -> None:
@@ -198,6 +231,11 @@ def _announce(run: Path) -> int:
                 "" if gate["value"] is None else f" {gate['value']:.4g}, limit {gate['limit']:g}"
             )
             print(f"  {gate['status']}: {gate['label']}{shown} {gate['where']}")
+    failed = {gate["name"] for gate in verdict["gates"] if gate["status"] == "fail"}
+    if "divergences" in failed:
+        print('  a slower, surer sampler may mend it: SET="sampler.target_accept=0.95"')
+    elif failed & {"ess_bulk", "ess_tail", "r_hat"}:
+        print('  longer chains may mend it: SET="sampler.draws=3000 sampler.tune=1000"')
     if verdict["loosened"]:
         print(f"  limits loosened by the config: {', '.join(verdict['loosened'])}")
     misfits = [c["label"].lower() for c in verdict["predictive_checks"] if c["status"] == "misfit"]
@@ -213,7 +251,7 @@ def _announce(run: Path) -> int:
     return REPORTABLE if verdict["reportable"] else NOT_REPORTABLE
 
 
-def _print_estimand(rows: "pd.DataFrame", estimand: dict) -> None:  # noqa: F821
+def _print_estimand(rows: "pd.DataFrame", estimand: dict[str, Any]) -> None:
     rows = rows.dropna(subset=["mean"])
     if rows.empty:
         return

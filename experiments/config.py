@@ -75,7 +75,7 @@ class DataConfig(_Section):
 class SamplerConfig(_Section):
     """How to sample."""
 
-    draws: int = Field(1000, ge=100, le=100_000)
+    draws: int = Field(1500, ge=100, le=100_000)
     """draws kept, for each chain"""
     tune: int = Field(500, ge=100, le=100_000)
     """warm-up draws for each chain, thrown away"""

@@ -142,7 +142,8 @@ def _write_run(prepared: Prepared, folder: Path, command: str) -> None:
         )
         tree["criticism"] = xr.DataTree(criticise(tree))
         gates = judge_computation(diagnostics, summary, statistics, config.gates)
-        checks = check_predictive(tree, spec.coords(observations, options))
+        coords = spec.coords(observations, options)
+        checks = check_predictive(tree, coords, list(observations.las["region"]))
     with stages("writing"):
         (folder / "config.toml").write_text(tomli_w.dumps(experiment.resolved()))
         diagnostics.to_csv(folder / "diagnostics.csv", index=False, float_format="%.6g")
@@ -291,9 +292,12 @@ def _spec_document(prepared: Prepared, summary: pd.DataFrame, answer: Any) -> di
         "national_series": [
             {
                 "year": int(row.Index),
-                "total": None if np.isnan(row.value) else row.value,
+                "total": _number(row.value),
                 "lower": row.lower,
                 "upper": row.upper,
+                "exposure": _number((row.exposure_lower + row.exposure_upper) / 2),
+                "exposure_lower": _number(row.exposure_lower),
+                "exposure_upper": _number(row.exposure_upper),
                 "used": bool(row.used),
             }
             for row in observations.national_series.itertuples()
@@ -304,6 +308,11 @@ def _spec_document(prepared: Prepared, summary: pd.DataFrame, answer: Any) -> di
             for code, row in observations.las.iterrows()
         },
     }
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if np.isnan(value) else float(value)
 
 
 def describe_options(options: Any) -> list[dict[str, Any]]:

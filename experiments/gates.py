@@ -94,7 +94,7 @@ def _places(diagnostics: pd.DataFrame, estimands: pd.DataFrame) -> pd.DataFrame:
 def _largest(table: pd.DataFrame, column: str, label: str, limit: float) -> Gate:
     if table.empty or table[column].isna().any():
         return _unassessed(table, column, label, limit)
-    row = table.loc[table[column].idxmax()]
+    row = table.iloc[int(table[column].argmax())]
     value = float(row[column])
     return Gate(column, label, "pass" if value < limit else "fail", value, limit, row["where"])
 
@@ -102,7 +102,7 @@ def _largest(table: pd.DataFrame, column: str, label: str, limit: float) -> Gate
 def _smallest(table: pd.DataFrame, column: str, label: str, limit: float) -> Gate:
     if table.empty or table[column].isna().any():
         return _unassessed(table, column, label, limit)
-    row = table.loc[table[column].idxmin()]
+    row = table.iloc[int(table[column].argmin())]
     value = float(row[column])
     return Gate(column, label, "pass" if value >= limit else "fail", value, limit, row["where"])
 

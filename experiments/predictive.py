@@ -3,14 +3,14 @@
 A failed check is a named misfit, printed beside the answer; it never blocks and is never loosened.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import xarray as xr
 
-# A statistic outside the central 98 % of its replicates is a misfit.
+# A statistic outside the central 98 % of its replicates is a misfit; a departure, above 99 %.
 TAIL = 0.01
 
 
@@ -29,73 +29,83 @@ class Check:
     where: str
 
 
-def check_predictive(trace: xr.DataTree, coords: Mapping[str, list]) -> list[Check]:
+def check_predictive(
+    trace: xr.DataTree, coords: Mapping[str, list], regions: Sequence[str]
+) -> list[Check]:
     """The house's statistics of log rates, on cells that are known exactly.
 
     ``trace`` needs `observed_data.y`, `constant_data` and `posterior_predictive.y`; without
-    replicates every check is "not assessed".
+    replicates every check is "not assessed". ``regions`` names the region of each authority.
     """
     constant = trace["constant_data"].to_dataset()
     exact = (constant["y_lower"] == constant["y_upper"]).to_numpy()
     if "posterior_predictive" not in trace.children or not exact.any():
         reason = "no replicated data" if exact.any() else "no cell is known exactly"
-        return [
-            Check(n, label, s, None, None, None, None, "not assessed", reason)
-            for n, label, s, _ in _CHECKS
-        ]
+        return [_unmade(statistic, reason) for statistic in _STATISTICS]
     exposure = constant["exposure"].to_numpy()[exact]
     la, year = constant["la"].to_numpy()[exact], constant["year"].to_numpy()[exact]
+    names, region_of_la = np.unique(np.asarray(regions, str), return_inverse=True)
     y = trace["observed_data"]["y"].to_numpy()[exact]
-    replicated = trace["posterior_predictive"]["y"].transpose("chain", "draw", "obs").to_numpy()
-    replicated = replicated.reshape(-1, replicated.shape[-1])[:, exact]
-    cells = _Cells(la, year, len(coords["la"]), len(coords["year"]))
+    counts = trace["posterior_predictive"]["y"].transpose("chain", "draw", "obs").to_numpy()
+    counts = counts.reshape(-1, counts.shape[-1])[:, exact]
+    observed, replicated = (np.log((x + 0.5) / exposure) for x in (y[None], counts))
+    cells = _Cells(
+        la=_Groups(la, coords["la"]),
+        year=_Groups(year, coords["year"]),
+        region=_Groups(region_of_la[la], list(names)),
+        expected=replicated.mean(axis=0),
+    )
+    return [_compare(statistic, observed, replicated, cells) for statistic in _STATISTICS]
 
-    def log_rate(counts: np.ndarray) -> np.ndarray:
-        return np.log((counts + 0.5) / exposure)
 
-    return [
-        _compare(
-            name,
-            label,
-            statistic,
-            function(log_rate(y[None]), cells),
-            function(log_rate(replicated), cells),
-        )
-        for name, label, statistic, function in _CHECKS
-    ]
+class _Groups:
+    """Cells sorted into groups (authorities, years or regions), for means of many replicates."""
+
+    def __init__(self, index: np.ndarray, names: Sequence[object]) -> None:
+        self.index, self.names = index, names
+        self._indicator = np.zeros((len(index), len(names)))
+        self._indicator[np.arange(len(index)), index] = 1
+
+    def means(self, x: np.ndarray) -> np.ndarray:
+        """Mean of ``x`` (replicate, cell) in each group; (replicate, group), NaN where empty."""
+        with np.errstate(invalid="ignore"):
+            return x @ self._indicator / self._indicator.sum(0)
+
+    def without(self, x: np.ndarray) -> np.ndarray:
+        """``x`` less its group means."""
+        return x - self.means(x)[:, self.index]
 
 
 @dataclass(frozen=True)
 class _Cells:
-    la: np.ndarray
-    year: np.ndarray
-    las: int
-    years: int
-
-    def mean_by(self, x: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
-        """Mean of ``x`` (replicate, cell) in each group; (replicate, group), NaN where empty."""
-        indicator = np.zeros((len(index), size))
-        indicator[np.arange(len(index)), index] = 1
-        with np.errstate(invalid="ignore"):
-            return x @ indicator / indicator.sum(0)
+    la: _Groups
+    year: _Groups
+    region: _Groups
+    expected: np.ndarray
 
     def residual(self, x: np.ndarray) -> np.ndarray:
         """What is left of ``x`` when year means and then authority means are taken out."""
-        rest = x - self.mean_by(x, self.year, self.years)[:, self.year]
-        return rest - self.mean_by(rest, self.la, self.las)[:, self.la]
+        return self.la.without(self.year.without(x))
 
 
-def _largest_year_gap(x: np.ndarray, cells: _Cells) -> np.ndarray:
-    means = cells.mean_by(x, cells.year, cells.years)
-    means = means[:, np.isfinite(means).all(axis=0)]
-    return np.ptp(means, axis=1)
+def _year_range(x: np.ndarray, cells: _Cells) -> np.ndarray:
+    means = cells.year.means(x)
+    return np.nanmax(means, axis=1) - np.nanmin(means, axis=1)
 
 
-def _spread_of_las(x: np.ndarray, cells: _Cells) -> np.ndarray:
-    return np.nanstd(cells.mean_by(x, cells.la, cells.las), axis=1)
+def _year_departure(x: np.ndarray, cells: _Cells) -> np.ndarray:
+    return np.nanmax(np.abs(cells.year.means(x - cells.expected)), axis=1)
 
 
-def _scatter_within(x: np.ndarray, cells: _Cells) -> np.ndarray:
+def _region_departure(x: np.ndarray, cells: _Cells) -> np.ndarray:
+    return np.nanmax(np.abs(cells.region.means(x - cells.expected)), axis=1)
+
+
+def _la_spread(x: np.ndarray, cells: _Cells) -> np.ndarray:
+    return np.nanstd(cells.la.means(x), axis=1)
+
+
+def _scatter(x: np.ndarray, cells: _Cells) -> np.ndarray:
     return cells.residual(x).std(axis=1)
 
 
@@ -103,47 +113,77 @@ def _largest_residual(x: np.ndarray, cells: _Cells) -> np.ndarray:
     return np.abs(cells.residual(x)).max(axis=1)
 
 
-def _lag_correlation(x: np.ndarray, cells: _Cells) -> np.ndarray:
+def _carry_over(x: np.ndarray, cells: _Cells) -> np.ndarray:
     """Correlation of an authority's residual with the next year's."""
-    rest = cells.residual(x)
-    table = np.full((len(x), cells.las, cells.years), np.nan)
-    table[:, cells.la, cells.year] = rest
+    table = np.full((len(x), len(cells.la.names), len(cells.year.names)), np.nan)
+    table[:, cells.la.index, cells.year.index] = cells.residual(x)
+    if table.shape[2] < 2:
+        return np.full(len(x), np.nan)
     product = table[:, :, 1:] * table[:, :, :-1]
-    return np.nanmean(product, axis=(1, 2)) / np.nanmean(table**2, axis=(1, 2))
+    pairs = np.isfinite(product).sum(axis=(1, 2))
+    cells_known = np.isfinite(table).sum(axis=(1, 2))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        covariance = np.nansum(product, axis=(1, 2)) / pairs
+        return covariance / (np.nansum(table**2, axis=(1, 2)) / cells_known)
 
 
 def _unequal_scatter(x: np.ndarray, cells: _Cells) -> np.ndarray:
     """Ratio of scatter in the most and the least scattered fifth of authorities."""
-    squared = cells.mean_by(cells.residual(x) ** 2, cells.la, cells.las)
+    squared = cells.la.means(cells.residual(x) ** 2)
     squared = np.sort(squared[:, np.isfinite(squared).all(axis=0)], axis=1)
     fifth = max(1, squared.shape[1] // 5)
     low = np.maximum(squared[:, :fifth].mean(axis=1), 1e-12)
     return np.sqrt(squared[:, -fifth:].mean(axis=1) / low)
 
 
-_Statistic = Callable[[np.ndarray, _Cells], np.ndarray]
-_CHECKS: tuple[tuple[str, str, str, _Statistic], ...] = (
-    ("year_range", "National movement", "range of yearly mean log rates", _largest_year_gap),
-    (
-        "la_spread",
-        "Spread between authorities",
-        "sd of authorities' mean log rates",
-        _spread_of_las,
+@dataclass(frozen=True)
+class _Statistic:
+    """``groups`` names the groups among which the worst is sought, for a departure.
+
+    A departure can only be too large: data that helped to fit the means lie closer to them than
+    fresh data would.
+    """
+
+    name: str
+    label: str
+    text: str
+    function: Callable[[np.ndarray, _Cells], np.ndarray]
+    groups: str | None = None
+
+
+_STATISTICS = (
+    _Statistic("year_range", "National movement", "range of yearly mean log rates", _year_range),
+    _Statistic(
+        "year_departure",
+        "Single years",
+        "largest departure of a year's mean log rate from the model's",
+        _year_departure,
+        groups="year",
     ),
-    ("scatter", "Scatter around year and authority", "sd of residual log rates", _scatter_within),
-    (
+    _Statistic(
+        "region_departure",
+        "Regions",
+        "largest departure of a region's mean log rate from the model's",
+        _region_departure,
+        groups="region",
+    ),
+    _Statistic("la_spread", "Spread between authorities", "sd of mean log rates", _la_spread),
+    _Statistic(
+        "scatter", "Scatter around year and authority", "sd of residual log rates", _scatter
+    ),
+    _Statistic(
         "largest_residual",
         "Most extreme cell",
         "largest absolute residual log rate",
         _largest_residual,
     ),
-    (
+    _Statistic(
         "carry_over",
         "Carry-over to the next year",
-        "lag-one correlation of residuals",
-        _lag_correlation,
+        "lag-one correlation of residual log rates",
+        _carry_over,
     ),
-    (
+    _Statistic(
         "unequal_scatter",
         "Authorities differ in scatter",
         "residual sd, highest over lowest fifth of authorities",
@@ -152,16 +192,34 @@ _CHECKS: tuple[tuple[str, str, str, _Statistic], ...] = (
 )
 
 
+def _unmade(statistic: _Statistic, reason: str) -> Check:
+    name, label, text = statistic.name, statistic.label, statistic.text
+    return Check(name, label, text, None, None, None, None, "not assessed", reason)
+
+
 def _compare(
-    name: str, label: str, statistic: str, observed: np.ndarray, replicated: np.ndarray
+    statistic: _Statistic, observed: np.ndarray, replicated: np.ndarray, cells: _Cells
 ) -> Check:
-    value = float(observed[0])
-    finite = replicated[np.isfinite(replicated)]
-    if not np.isfinite(value) or len(finite) < len(replicated):
-        return Check(
-            name, label, statistic, None, None, None, None, "not assessed", "too few cells"
-        )
-    lower, upper = np.quantile(finite, [0.05, 0.95])
-    p = float((finite >= value).mean())
-    status: Literal["pass", "misfit"] = "pass" if TAIL <= p <= 1 - TAIL else "misfit"
-    return Check(name, label, statistic, value, float(lower), float(upper), p, status, "")
+    value = float(statistic.function(observed, cells)[0])
+    draws = statistic.function(replicated, cells)
+    if not np.isfinite(value) or not np.isfinite(draws).all():
+        return _unmade(statistic, "too few cells")
+    lower, upper = np.quantile(draws, [0.05, 0.95])
+    p = float((draws >= value).mean())
+    misfit = p < TAIL or (p > 1 - TAIL and statistic.groups is None)
+    where = ""
+    if statistic.groups:
+        groups: _Groups = getattr(cells, statistic.groups)
+        departures = np.abs(groups.means(observed - cells.expected)[0])
+        where = str(groups.names[int(np.nanargmax(departures))])
+    return Check(
+        statistic.name,
+        statistic.label,
+        statistic.text,
+        value,
+        float(lower),
+        float(upper),
+        p,
+        "misfit" if misfit else "pass",
+        where,
+    )

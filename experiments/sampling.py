@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
-import pytensor
 import pytensor.tensor as pt
 import xarray as xr
 from pymc.model.transform.conditioning import remove_value_transforms
+from pytensor import function as compile_function  # type: ignore[attr-defined]
 from pytensor.graph.replace import vectorize_graph
 
 from experiments.config import SamplerConfig
@@ -141,7 +141,7 @@ def pointwise_log_density(
         for value in inputs
     ]
     many = vectorize_graph(density, dict(zip(inputs, batched, strict=True)))
-    function = pytensor.function(batched, many, mode="FAST_COMPILE", on_unused_input="ignore")
+    function = compile_function(batched, many, mode="FAST_COMPILE", on_unused_input="ignore")
     chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
     flat = [_flat(posterior[rv.name], chains * draws) for rv in natural.free_RVs]
     parts = [

@@ -20,6 +20,8 @@ def year_walk(
     years: Sequence[int],
     centre: Sequence[bool],
     offset: pt.TensorVariable,
+    *,
+    steps_are_clear: bool,
 ) -> pt.TensorVariable:
     """A random walk over ``years`` plus ``offset``: the path as printed; both of shape (year,).
 
@@ -27,10 +29,17 @@ def year_walk(
     the offset's own steps, because that is what data can see: a change of definition and a movement
     of the same year cannot be told apart. The path's mean over the years marked in ``centre`` is
     zero, which makes the national level nearly independent of the steps.
+
+    Steps are drawn on their own scale where many authorities show them clearly, and as standard
+    scores where few do; the density is the same.
     """
     gaps = np.diff(np.asarray(years, float))
     step_sd = draw_from(priors["trend_step_sd"])
-    step = pm.Normal("trend_step", pt.diff(offset), step_sd * np.sqrt(gaps), dims="step")
+    if steps_are_clear:
+        step = pm.Normal("trend_step", pt.diff(offset), step_sd * np.sqrt(gaps), dims="step")
+    else:
+        score = pm.Normal("trend_step_z", 0, 1, dims="step")
+        step = pt.diff(offset) + step_sd * np.sqrt(gaps) * score
     path = pt.concatenate([pt.zeros(1), pt.cumsum(step)])
     return path - path[np.flatnonzero(centre)].mean()
 

@@ -67,6 +67,15 @@ def negative_binomial_logp(
     )
 
 
+def dispersion_of(scatter_sd: pt.TensorVariable) -> pt.TensorVariable:
+    """Dispersion at which rates scatter by ``scatter_sd``, as a share of themselves.
+
+    A floor of a thousandth keeps the log-gamma difference of the density exact in double precision
+    when the scatter is nearly none; counts in their thousands cannot tell it from zero.
+    """
+    return 1 / (scatter_sd**2 + 1e-6)
+
+
 def negative_binomial_counts(
     name: str,
     *,
@@ -129,3 +138,60 @@ def negative_binomial_counts(
         dims=dims,
         dtype="int64",
     )
+
+
+def totals_over_uncertain_exposure(
+    name: str,
+    *,
+    log_rate: pt.TensorVariable,
+    sd: pt.TensorVariable,
+    log_exposure_lower: np.ndarray,
+    log_exposure_upper: np.ndarray,
+    observed: np.ndarray,
+    dims: str,
+) -> pt.TensorVariable:
+    """Log totals ~ StudentT(4, log exposure + log rate, sd), log exposure uniform in its interval.
+
+    The exposure is integrated out in closed form, which spares the sampler a ridge: only the sum of
+    log exposure and log rate is seen. An exposure known to a ten-thousandth counts as exact.
+    """
+    low, high = np.asarray(log_exposure_lower), np.asarray(log_exposure_upper)
+    exact = high - low < 1e-4
+    # Any width does where the exact branch is taken; zero would divide by itself.
+    width = np.where(exact, 1.0, high - low)
+
+    def logp(
+        value: pt.TensorVariable, log_rate: pt.TensorVariable, sd: pt.TensorVariable
+    ) -> pt.TensorVariable:
+        far, near = (value - log_rate - low) / sd, (value - log_rate - low - width) / sd
+        # Both ends in the same tail: mirrored to the lower one, where nothing cancels.
+        flip = near > 0
+        upper = pt.where(flip, -near, far)
+        lower = pt.where(flip, -far, near)
+        inside = pt.log(_t4_lower(upper) - _t4_lower(lower)) - np.log(width)
+        z = (value - log_rate - (low + high) / 2) / sd
+        at_point = np.log(0.375) - 2.5 * pt.log1p(z**2 / 4) - pt.log(sd)
+        return pt.where(exact, at_point, inside)
+
+    def random(
+        log_rate: np.ndarray,
+        sd: np.ndarray,
+        rng: np.random.Generator | None = None,
+        size: tuple[int, ...] | None = None,
+    ) -> np.ndarray:
+        if rng is None:
+            raise ValueError("a random generator is needed")
+        shape = size if size is not None else np.broadcast_shapes(np.shape(log_rate), low.shape)
+        return log_rate + rng.uniform(low, high, size=shape) + sd * rng.standard_t(4, size=shape)
+
+    return pm.CustomDist(
+        name, log_rate, sd, logp=logp, random=random, observed=observed, dims=dims, dtype="float64"
+    )
+
+
+def _t4_lower(t: pt.TensorVariable) -> pt.TensorVariable:
+    """Distribution function of Student's t with 4 degrees of freedom, exact far into the tail."""
+    sine = t / pt.sqrt(4 + t**2)
+    # 1 + sine, written without cancellation where t is negative.
+    rise = pt.where(t < 0, 4 / ((4 + t**2) * (1 - sine)), 1 + sine)
+    return rise**2 * (3 - rise) / 4

@@ -1,18 +1,19 @@
-"""How has the national rate moved, and how do local authorities differ around it?
+"""How has the national rate moved, and how do local authorities differ around it.
 
 For local authority (LA) i in year t, with count y and exposure e (children, or another measure):
 
-    y[i,t] ~ NegativeBinomial(mu[i,t], dispersion)         variance mu + mu^2 / dispersion
-    log mu[i,t] = log e[i,t] + la_level[i] + la_slope[i] (t - t0) + trend[t] + offset[regime of t]
-    (la_level, la_slope)[i] ~ Normal((national_level, 0), level and slope correlated), slopes sum to 0
+    y[i,t] ~ NegativeBinomial(mu[i,t], dispersion)        variance mu + mu^2 / dispersion
+    log mu[i,t] = log e[i,t] + la_level[i] + la_slope[i] (t - t0) + trend[t] + offset[t]
+    (la_level, la_slope)[i] ~ Normal((national_level, 0), correlated), slopes sum to zero
     trend: random walk | linear | break at a year | free years
+    offset: zero under the latest definition, one unknown for each earlier one
 
 Years before the first LA figures rest on England totals:
 
-    log total[t] ~ StudentT(4, log E[t] + log national_rate[t] + offset[regime of t], national_total_sd)
+    log total[t] ~ StudentT(4, log E[t] + log national_rate[t] + offset[t], national_total_sd)
 
-where national_rate[t] is the exposure-weighted mean of LA rates, LA slopes held at the first year of
-LA figures, and E[t] is England's population, uncertain within its published interval.
+where national_rate[t] is the exposure-weighted mean of LA rates, LA slopes held at the first year
+of LA figures, and E[t] is England's exposure, uncertain within its published interval.
 
 Assumes that LAs scatter independently around their own straight deviations from the national path,
 that missing returns are missing whatever the count would have been, and that a change of definition
@@ -20,6 +21,7 @@ multiplies every LA's rate alike. Cannot say why a rate moved, nor anything abou
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Literal
 
 import numpy as np
@@ -33,16 +35,32 @@ from data_prep.errors import DataError, Fault
 from data_prep.indicators import MEASURES
 from data_prep.observations import CountObservations, describe_counts, observe_counts
 from models.effects import correlated_level_and_slope, slopes_are_clear, year_walk
-from models.likelihoods import negative_binomial_counts
+from models.likelihoods import (
+    dispersion_of,
+    negative_binomial_counts,
+    totals_over_uncertain_exposure,
+)
 from models.priors import Prior, draw_from
+from models.rates import (
+    annual_growth,
+    percent_change,
+    percent_changes,
+    ranks,
+    ratio_90_10,
+    share_in_top_fifth,
+    spans,
+    spread,
+    weighted_mean,
+)
 from models.sensitivity import rescale_normal_prior
 from models.spec import Answer, Block, Estimand, ModelSpec, NotEstimable, Options
 
 COUNTS = tuple(name for name, measure in MEASURES.items() if measure.is_count)
 # Standard deviations of the regime offset at which the estimands around 2008 are shown, per cent.
 OFFSET_SDS = (0.0, 2.0, 5.0, 10.0)
-# Standard normal quantile of 0.9, for the ratio of the 90th to the 10th percentile authority.
-Z90 = 1.2815515655446004
+# From this many authorities the mean of a year (scatter .2 over their root) is known better than a
+# usual step (.05), so that steps are best drawn on their own scale.
+MANY_LAS = 20
 
 
 def _known_count(name: str) -> str:
@@ -57,15 +75,15 @@ class TrendOptions(Options):
     outcome: Annotated[str, AfterValidator(_known_count)] = "cpp_starts"
     """the count whose rate is followed"""
     exposure: Annotated[str, AfterValidator(_known_count)] = "population_0_17"
-    """the denominator: children, or another measure (section 47 per referral, plans per child in need)"""
+    """the denominator: children, or another measure, as referrals for section 47 per referral"""
     trend: Literal["random_walk", "linear", "break", "free"] = "random_walk"
-    """shape of the national path: walk, straight line, line with a break of level and slope, or free years"""
+    """national path: walk, straight line, line with a break of level and slope, or free years"""
     knot: int = Field(2008, ge=1990, le=2040)
     """last year before the break, and the year from which change of slope is reckoned"""
     la_effect: Literal["level_and_slope", "level"] = "level_and_slope"
     """whether authorities differ in level alone or in level and slope, correlated"""
     regime_offsets: Literal["prior", "none"] = "prior"
-    """whether earlier definitions get an offset (known from its prior only) or are taken as the same"""
+    """whether earlier definitions get an offset, known from its prior only, or count as the same"""
     national_totals: bool = True
     """whether England totals serve the years before authority figures begin"""
 
@@ -160,9 +178,10 @@ PRIORS = {
         Prior(
             "national_total_sd",
             "LogNormal",
-            {"mu": -4.6, "sigma": 0.5},
-            "England totals differ by 0.4 to 2.7 % from the sum that authorities would give (95 %)",
-            "rounding, estimates for missing returns and later revisions are of this size",
+            {"mu": -4.6, "sigma": 0.25},
+            "England totals differ by 0.6 to 1.6 % from the sum that authorities would give (95 %)",
+            "the size of rounding, estimates for missing returns and revisions; a few totals "
+            "beside a free walk cannot show their own error, so the prior must say it",
         ),
     )
 }
@@ -184,57 +203,45 @@ def observe(
         national=options.national_totals,
         exclude=exclude,
     )
-    faults = list(_impossible(observations, options))
-    if faults:
+    if faults := _impossible(observations, options):
         raise DataError(faults)
     return observations
 
 
 def _impossible(observations: CountObservations, options: TrendOptions) -> list[Fault]:
+    """Why these options cannot be fitted to these data, all at once."""
+    las, la_years, years = len(observations.las), observations.la_years, observations.years
     faults = []
-    la_years, years = observations.la_years, observations.years
-    if len(observations.las) < 3:
-        faults.append(
-            Fault(
-                problem=f"{len(observations.las)} local authorities cannot show how they differ",
-                remedy="use at least 3",
-            )
+
+    def refuse(option: str, problem: str, remedy: str) -> None:
+        value = str(getattr(options, option, ""))
+        faults.append(Fault(problem, remedy, column=f"options.{option}", value=value))
+
+    if las < 3:
+        refuse("la_effect", f"{las} authorities cannot show how they differ", "use at least 3")
+    if len(la_years) < 2:
+        refuse(
+            "la_effect",
+            "one year of authority figures cannot tell an authority's level from its scatter",
+            "use at least 2 years",
         )
-    if len(la_years) < 2 and options.la_effect == "level_and_slope":
-        faults.append(
-            Fault(
-                column="options.la_effect",
-                value=options.la_effect,
-                problem=f"{len(la_years)} year of authority figures cannot show slopes",
-                remedy="set options.la_effect=level, or use more years",
-            )
+    elif len(la_years) < 3 and options.la_effect == "level_and_slope":
+        refuse(
+            "la_effect",
+            "two years of authority figures cannot tell an authority's slope from its scatter",
+            "set options.la_effect=level, or use at least 3 years",
         )
-    if len(years) < 2 and options.trend in ("linear", "break"):
-        faults.append(
-            Fault(
-                column="options.trend",
-                value=options.trend,
-                problem="one year has no trend",
-                remedy="set options.trend=random_walk, or use more years",
-            )
+    if len(years) > 1 and options.trend == "break" and not years[0] <= options.knot < years[-1]:
+        refuse(
+            "knot",
+            f"no break can be placed there: the series runs from {years[0]} to {years[-1]}",
+            f"use a year from {years[0]} to {years[-2]}",
         )
-    if options.trend == "break" and not (years[0] <= options.knot < years[-1]):
-        faults.append(
-            Fault(
-                column="options.knot",
-                value=str(options.knot),
-                problem=f"no break can be placed there: the series runs from {years[0]} to {years[-1]}",
-                remedy=f"use a year from {years[0]} to {years[-2 if len(years) > 1 else -1]}",
-            )
-        )
-    if options.trend == "free" and len(_earlier_regimes(observations, options)) > 0:
-        faults.append(
-            Fault(
-                column="options.regime_offsets",
-                value=options.regime_offsets,
-                problem="free years and an offset for an earlier definition cannot be told apart",
-                remedy="set options.regime_offsets=none, choose another trend, or use years of one definition",
-            )
+    if options.trend == "free" and _earlier_regimes(observations, options):
+        refuse(
+            "regime_offsets",
+            "free years and the offset of an earlier definition cannot be told apart",
+            "set options.regime_offsets=none, choose another trend, or use years of one definition",
         )
     return faults
 
@@ -254,7 +261,7 @@ def coords(observations: CountObservations, options: TrendOptions) -> dict[str, 
         "year": years,
         "obs": list(range(len(observations.cells))),
     }
-    if options.trend == "random_walk" and len(years) > 1:
+    if options.trend == "random_walk":
         found["step"] = years[1:]
     if len(observations.national):
         found["national_year"] = [int(year) for year in observations.national.index]
@@ -290,7 +297,7 @@ def build(
         negative_binomial_counts(
             "y",
             log_mean=log_mean,
-            dispersion=scatter_sd**-2,
+            dispersion=dispersion_of(scatter_sd),
             lower=cells["lower"].to_numpy(),
             upper=cells["upper"].to_numpy(),
             dims="obs",
@@ -335,10 +342,14 @@ def _printed_path(
     """National path plus offset, log scale, mean zero over the years of LA figures; (year,)."""
     years = np.asarray(observations.years, float)
     has_las = np.isin(observations.years, observations.la_years)
-    if len(years) == 1:
-        return pt.zeros(1)
     if options.trend == "random_walk":
-        return year_walk(priors, observations.years, list(has_las), offset)
+        return year_walk(
+            priors,
+            observations.years,
+            list(has_las),
+            offset,
+            steps_are_clear=len(observations.las) >= MANY_LAS,
+        )
     if options.trend == "free":
         return pm.ZeroSumNormal("year_effect", draw_from(priors["free_year_sd"]), dims="year")
     path = draw_from(priors["trend_slope"]) * years
@@ -396,28 +407,14 @@ def _national_totals(
     share = first_year_shares(observations)
     log_rate = level if slope is None else level + slope * (first - slope_year(observations))
     log_mean_rate = pt.log(pt.sum(share * pt.exp(log_rate)))
-    log_low = np.log(national["exposure_lower"].to_numpy())
-    log_high = np.log(national["exposure_upper"].to_numpy())
-    if np.all(log_high - log_low < 1e-3):
-        log_exposure = (log_low + log_high) / 2
-    else:
-        # An exact year keeps a sliver of width, far below any published digit, so that all years
-        # are one vector.
-        log_exposure = pm.Uniform(
-            "national_log_exposure",
-            log_low - 1e-6,
-            log_high + 1e-6,
-            dims="national_year",
-        )
     index = pd.Index(observations.years).get_indexer(national.index)
-    total_sd = draw_from(priors["national_total_sd"])
-    middle = (national["lower"] + national["upper"]).to_numpy() / 2
-    pm.StudentT(
+    totals_over_uncertain_exposure(
         "log_national_total",
-        nu=4,
-        mu=log_exposure + log_mean_rate + path[index],
-        sigma=total_sd,
-        observed=np.log(middle),
+        log_rate=log_mean_rate + path[index],
+        sd=draw_from(priors["national_total_sd"]),
+        log_exposure_lower=np.log(national["exposure_lower"].to_numpy()),
+        log_exposure_upper=np.log(national["exposure_upper"].to_numpy()),
+        observed=np.log((national["lower"] + national["upper"]).to_numpy() / 2),
         dims="national_year",
     )
 
@@ -448,15 +445,15 @@ def exposure(observations: CountObservations, options: TrendOptions) -> dict[str
 def declared_estimands(options: TrendOptions) -> tuple[Estimand, ...]:
     """Every quantity that this model answers with, whether or not the data can give it."""
     _, unit = scale(options)
-    rate, here = "expected rate", "these authorities"
-    knot = options.knot
+    knot, growth = options.knot, "per cent a year"
+    here = "expected rate, these authorities"
     return (
         Estimand(
             "national_rate",
             "National rate",
             unit,
             "exposure-weighted mean of authority rates under the latest definition",
-            f"{rate}, {here}",
+            here,
             ("year",),
             headline=True,
         ),
@@ -465,15 +462,15 @@ def declared_estimands(options: TrendOptions) -> tuple[Estimand, ...]:
             "Change of the national rate",
             "per cent",
             "national rate in year over that in year_from, less one",
-            f"{rate}, {here}",
+            here,
             ("year", "year_from"),
         ),
         Estimand(
             "annual_growth",
             "Mean annual growth of the national rate",
-            "per cent a year",
-            "constant yearly growth that leads from the first to the last year's national rate",
-            f"{rate}, {here}",
+            growth,
+            "constant growth that leads from the first to the last year's national rate",
+            here,
             headline=True,
         ),
         Estimand(
@@ -481,15 +478,15 @@ def declared_estimands(options: TrendOptions) -> tuple[Estimand, ...]:
             f"Change of the national rate since {knot}",
             "per cent",
             f"national rate in the last year over that in {knot}, less one",
-            f"{rate}, {here}",
+            here,
             headline=True,
         ),
         Estimand(
             "slope_change",
             f"Change of annual growth at {knot}",
             "percentage points a year",
-            f"mean annual growth from {knot} to the last year less that from the first year to {knot}",
-            f"{rate}, {here}",
+            f"annual growth from {knot} to the last year less that from the first year to {knot}",
+            here,
             headline=True,
         ),
         Estimand(
@@ -497,7 +494,7 @@ def declared_estimands(options: TrendOptions) -> tuple[Estimand, ...]:
             "Spread between authorities",
             "sd of log rates",
             "standard deviation over authorities of their log rates",
-            f"{rate}, {here}",
+            here,
             ("year",),
         ),
         Estimand(
@@ -505,7 +502,7 @@ def declared_estimands(options: TrendOptions) -> tuple[Estimand, ...]:
             "High against low authority",
             "rate ratio",
             "rate of an authority at the 90th over one at the 10th percentile, from the spread",
-            f"{rate}, {here}",
+            here,
             ("year",),
             headline=True,
         ),
@@ -514,15 +511,15 @@ def declared_estimands(options: TrendOptions) -> tuple[Estimand, ...]:
             "Authority rate",
             unit,
             "rate of the authority under the latest definition, on its own path",
-            f"{rate}, {here}",
+            here,
             ("la", "year"),
         ),
         Estimand(
             "la_growth",
             "Authority's mean annual growth",
-            "per cent a year",
-            "constant yearly growth that leads from its first to its last rate",
-            f"{rate}, {here}",
+            growth,
+            "constant growth that leads from its first to its last rate",
+            here,
             ("la",),
         ),
         Estimand(
@@ -530,7 +527,7 @@ def declared_estimands(options: TrendOptions) -> tuple[Estimand, ...]:
             "Authority's rank in the last year",
             "rank, 1 is the highest rate",
             "position of its rate among all authorities",
-            f"{rate}, {here}",
+            here,
             ("la",),
         ),
         Estimand(
@@ -538,7 +535,7 @@ def declared_estimands(options: TrendOptions) -> tuple[Estimand, ...]:
             "Probability of being in the highest fifth",
             "probability",
             "share of draws in which its rate in the last year is among the highest fifth",
-            f"{rate}, {here}",
+            here,
             ("la",),
         ),
     )
@@ -551,106 +548,63 @@ def estimands(
     priors: Mapping[str, Prior],
 ) -> Answer:
     """Draws of every estimand, from the posterior alone."""
-    time = xr.DataArray(np.asarray(observations.years, float), dims="year")
-    time = time.assign_coords(year=observations.years) - slope_year(observations)
-    la_years = observations.la_years
-    log_rate = posterior["la_level"]
+    la_years, trend = observations.la_years, posterior["trend"]
+    log_rate = posterior["la_level"] + trend.sel(year=la_years)
     if "la_slope" in posterior:
-        log_rate = log_rate + posterior["la_slope"] * time.sel(year=la_years)
-    log_rate = (log_rate + posterior["trend"].sel(year=la_years)).transpose(
-        "chain", "draw", "la", "year"
-    )
-    rate = np.exp(log_rate)
-    values, missing = _rate_estimands(
-        rate, observations.weights.fillna(0), posterior["trend"], options
-    )
-    sensitivity = []
-    if "regime_offset" in posterior:
-        sensitivity = _by_offset_sd(posterior["regime_offset"], values, options, priors)
+        time = xr.DataArray(la_years, coords={"year": la_years}) - slope_year(observations)
+        log_rate = log_rate + posterior["la_slope"] * time
+    rate = np.exp(log_rate).transpose("chain", "draw", "la", "year")
+    # LA slopes are held at the first LA year: before it only the national path moves.
+    first, earlier = la_years[0], [year for year in observations.years if year < la_years[0]]
+    national = weighted_mean(rate, observations.weights)
+    if earlier:
+        path = np.exp(trend.sel(year=earlier) - trend.sel(year=first, drop=True))
+        national = xr.concat([national.sel(year=first, drop=True) * path, national], "year")
+    values, missing = _answers(rate, national, options)
+    sensitivity = _by_offset_sd(posterior, values, options, priors)
     return Answer(values, missing, sensitivity)
 
 
-def _rate_estimands(
-    rate: xr.DataArray,
-    weights: xr.DataArray,
-    trend: xr.DataArray | None,
-    options: TrendOptions,
-    earlier: xr.DataArray | None = None,
-) -> tuple[dict[str, xr.DataArray], list[NotEstimable]]:
-    """Estimands from LA rates (..., la, year): the same code for draws and for the known truth.
+def true_estimands(
+    cube: xr.DataTree, observations: CountObservations, options: TrendOptions
+) -> dict[str, xr.DataArray]:
+    """What a perfect fit to a simulated cube would say, from `/truth`, in the same coordinates."""
+    truth = cube["truth"].to_dataset()
+    per_child = options.exposure == "population_0_17"
+    exposure = truth["population_true" if per_child else f"{options.exposure}_mu"]
+    rate = truth[f"{options.outcome}_mu"] / exposure
+    rate = rate.sel(la=list(observations.las.index), year=observations.la_years)
+    national = weighted_mean(rate, observations.weights)
+    earlier = [year for year in observations.years if year < observations.la_years[0]]
+    if earlier:
+        before = truth[f"{options.outcome}_national_rate"].rename(national_year="year")
+        national = xr.concat([before.sel(year=earlier), national], "year")
+    return _answers(rate, national, options)[0]
 
-    Years before the first LA figures come from ``trend`` (draws) or are given as ``earlier``.
-    """
+
+def _answers(
+    rate: xr.DataArray, national: xr.DataArray, options: TrendOptions
+) -> tuple[dict[str, xr.DataArray], list[NotEstimable]]:
+    """Estimands from LA rates (..., la, year) and national rates (..., year), drawn or true."""
     multiplier, _ = scale(options)
-    national = (rate * weights).sum("la") / weights.sum("la")
-    first_la = int(national["year"][0])
-    if trend is not None and int(trend["year"][0]) < first_la:
-        # LA slopes are held at the first LA year: before it only the national path moves.
-        before = trend.sel(year=[int(y) for y in trend["year"] if y < first_la])
-        earlier = national.sel(year=first_la, drop=True) * np.exp(
-            before - trend.sel(year=first_la, drop=True)
-        )
-    if earlier is not None:
-        national = xr.concat([earlier, national], "year")
-    years = [int(year) for year in national["year"]]
+    years, la_years = ([int(y) for y in array["year"]] for array in (national, rate))
     first, last = years[0], years[-1]
-    spread = np.log(rate).std("la", ddof=1)
+    between = spread(rate)
+    rank = ranks(rate.isel(year=-1, drop=True))
     values = {
         "national_rate": multiplier * national,
-        "between_la_sd": spread,
-        "la_ratio_90_10": np.exp(2 * Z90 * spread),
+        "between_la_sd": between,
+        "la_ratio_90_10": ratio_90_10(between),
         "la_rate": multiplier * rate,
+        "la_rank": rank,
+        "la_p_top_fifth": share_in_top_fifth(rank),
     }
-    missing = []
-    if len(years) > 1:
-        pairs = list(zip(years[:-1], years[1:], strict=True))
-        pairs += [(first, last)] if len(years) > 2 else []
-        values["national_change"] = _changes(national, pairs)
-        values["annual_growth"] = _growth(national, first, last)
-    else:
-        missing += [
-            NotEstimable(name, "there is one year of figures")
-            for name in ("national_change", "annual_growth")
-        ]
+    pairs = [*pairwise(years), *([(first, last)] if len(years) > 2 else [])]
+    values["national_change"] = percent_changes(national, pairs)
+    values["annual_growth"] = annual_growth(national, first, last)
+    values["la_growth"] = annual_growth(rate, la_years[0], la_years[-1])
     knot_values, knot_missing = _at_knot(national, years, options)
-    values |= knot_values
-    missing += knot_missing
-    la_years = [int(year) for year in rate["year"]]
-    if len(la_years) > 1:
-        values["la_growth"] = _growth(rate, la_years[0], la_years[-1])
-    else:
-        missing.append(NotEstimable("la_growth", "there is one year of authority figures"))
-    in_last = rate.isel(year=-1, drop=True)
-    rank = xr.apply_ufunc(
-        lambda x: (-x).argsort(axis=-1).argsort(axis=-1) + 1.0,
-        in_last,
-        input_core_dims=[["la"]],
-        output_core_dims=[["la"]],
-    )
-    top = int(np.ceil(in_last.sizes["la"] / 5))
-    values["la_rank"] = rank
-    in_top = (rank <= top).astype(float)
-    sampled = [dim for dim in ("chain", "draw") if dim in in_top.dims]
-    values["la_p_top_fifth"] = in_top.mean(sampled) if sampled else in_top
-    return values, missing
-
-
-def _changes(national: xr.DataArray, pairs: list[tuple[int, int]]) -> xr.DataArray:
-    """Per cent change for each pair (from, to), stacked along `change` with both years as coordinates."""
-    changes = [
-        100 * (national.sel(year=to, drop=True) / national.sel(year=start, drop=True) - 1)
-        for start, to in pairs
-    ]
-    stacked = xr.concat(changes, "change")
-    return stacked.assign_coords(
-        year_from=("change", [start for start, _ in pairs]),
-        year=("change", [to for _, to in pairs]),
-    )
-
-
-def _growth(rate: xr.DataArray, first: int, last: int) -> xr.DataArray:
-    ratio = rate.sel(year=last, drop=True) / rate.sel(year=first, drop=True)
-    return 100 * (ratio ** (1 / (last - first)) - 1)
+    return values | knot_values, knot_missing
 
 
 def _at_knot(
@@ -659,48 +613,50 @@ def _at_knot(
     knot, first, last = options.knot, years[0], years[-1]
     values, missing = {}, []
     if knot in years and knot < last:
-        ratio = national.sel(year=last, drop=True) / national.sel(year=knot, drop=True)
-        values["change_since_knot"] = 100 * (ratio - 1)
+        values["change_since_knot"] = percent_change(national, knot, last)
     else:
-        reason = f"the series holds no figure for {knot}" if knot not in years else "no later year"
-        missing.append(NotEstimable("change_since_knot", f"{reason}; it starts in {first}"))
+        reason = f"no figure for {knot} and a later year; the series has {spans(years)}"
+        missing.append(NotEstimable("change_since_knot", reason))
     if options.trend == "linear":
         missing.append(NotEstimable("slope_change", "a linear trend has one slope by definition"))
     elif knot in years and first < knot < last:
-        values["slope_change"] = _growth(national, knot, last) - _growth(national, first, knot)
+        after, before = annual_growth(national, knot, last), annual_growth(national, first, knot)
+        values["slope_change"] = after - before
     else:
-        missing.append(
-            NotEstimable(
-                "slope_change",
-                f"needs figures for {knot} and for years before and after; the series has "
-                f"{', '.join(map(str, years))}",
-            )
-        )
+        reason = f"no figures for {knot} and for years on both sides; the series has {spans(years)}"
+        missing.append(NotEstimable("slope_change", reason))
     return values, missing
 
 
 def _by_offset_sd(
-    offset: xr.DataArray,
+    posterior: xr.Dataset,
     values: Mapping[str, xr.DataArray],
     options: TrendOptions,
     priors: Mapping[str, Prior],
 ) -> list[dict[str, object]]:
-    """Estimands around the knot, had the offset's prior sd been another."""
-    prior_sd = priors["regime_offset"].parameters["sigma"]
-    declared = {estimand.name: estimand for estimand in declared_estimands(options)}
+    """Estimands around the knot, had the offset's prior sd been another; none without offsets."""
+    prior = priors["regime_offset"]
+    if "regime_offset" not in posterior or prior.distribution != "Normal" or prior.parameters["mu"]:
+        return []
     rows: list[dict[str, object]] = []
-    for name in ("change_since_knot", "slope_change"):
-        if name not in values or priors["regime_offset"].distribution != "Normal":
+    for estimand in declared_estimands(options):
+        if (
+            estimand.name not in ("change_since_knot", "slope_change")
+            or estimand.name not in values
+        ):
             continue
         for sd in OFFSET_SDS:
             mean, lower, upper = rescale_normal_prior(
-                offset, values[name], prior_sd=prior_sd, new_sd=sd / 100
+                posterior["regime_offset"],
+                values[estimand.name],
+                prior_sd=prior.parameters["sigma"],
+                new_sd=sd / 100,
             )
             rows.append(
                 {
-                    "estimand": name,
-                    "label": declared[name].label,
-                    "unit": declared[name].unit,
+                    "estimand": estimand.name,
+                    "label": estimand.label,
+                    "unit": estimand.unit,
                     "offset_sd_percent": sd,
                     "mean": mean,
                     "lower": lower,
@@ -708,29 +664,6 @@ def _by_offset_sd(
                 }
             )
     return rows
-
-
-def true_estimands(
-    cube: xr.DataTree, observations: CountObservations, options: TrendOptions
-) -> dict[str, xr.DataArray]:
-    """What a perfect fit to a simulated cube would say, from `/truth`, in the same coordinates."""
-    truth = cube["truth"].to_dataset()
-    if options.exposure == "population_0_17":
-        exposure = truth["population_true"]
-    else:
-        exposure = truth[f"{options.exposure}_mu"]
-    rate = truth[f"{options.outcome}_mu"] / exposure
-    rate = rate.sel(la=list(observations.las.index), year=observations.la_years)
-    earlier = None
-    before = [y for y in observations.years if y < observations.la_years[0]]
-    if before:
-        earlier = truth[f"{options.outcome}_national_rate"].sel(national_year=before)
-        earlier = earlier.rename(national_year="year")
-    values, _ = _rate_estimands(rate, observations.weights.fillna(0), None, options, earlier)
-    return values
-
-
-# ------------------------------------------------------------------------------------- words
 
 
 def equations(options: TrendOptions) -> list[str]:
@@ -769,13 +702,12 @@ def equations(options: TrendOptions) -> list[str]:
 def priors_used(options: TrendOptions, observations: CountObservations) -> tuple[str, ...]:
     """Names of the priors that these options and data call for, in reading order."""
     names = [_level_prior(options)]
-    if len(observations.years) > 1:
-        names += {
-            "random_walk": ["trend_step_sd"],
-            "linear": ["trend_slope"],
-            "break": ["trend_slope", "break_level", "break_slope"],
-            "free": ["free_year_sd"],
-        }[options.trend]
+    names += {
+        "random_walk": ["trend_step_sd"],
+        "linear": ["trend_slope"],
+        "break": ["trend_slope", "break_level", "break_slope"],
+        "free": ["free_year_sd"],
+    }[options.trend]
     names.append("la_level_sd")
     if options.la_effect == "level_and_slope":
         names += ["la_slope_sd", "la_level_slope_correlation"]
@@ -795,6 +727,7 @@ def blocks(options: TrendOptions) -> tuple[Block, ...]:
             (
                 _level_prior(options),
                 "trend_step",
+                "trend_step_z",
                 "trend_step_sd",
                 "trend_slope",
                 "break_level",
@@ -818,7 +751,7 @@ def blocks(options: TrendOptions) -> tuple[Block, ...]:
         Block("scatter", ("scatter_sd",)),
         Block(
             "definitions and totals",
-            ("regime_offset", "national_log_exposure", "national_total_sd"),
+            ("regime_offset", "national_total_sd"),
         ),
     )
 
@@ -827,15 +760,15 @@ def notes(observations: CountObservations, options: TrendOptions) -> list[str]:
     """What a reader must know before the numbers."""
     years, la_years = observations.years, observations.la_years
     outcome = MEASURES[observations.outcome].label
-    found = [f"{outcome}: authority figures for {_spans(la_years)}."]
+    found = [f"{outcome}: authority figures for {spans(la_years)}."]
     if len(observations.national):
         found.append(
-            f"England totals stand in for {_spans([y for y in years if y < la_years[0]])}; authority "
-            f"paths are not carried back before {la_years[0]}."
+            f"England totals stand in for {spans([y for y in years if y < la_years[0]])}; "
+            f"authority paths are not carried back before {la_years[0]}."
         )
     gaps = sorted(set(range(years[0], years[-1] + 1)) - set(years))
     if gaps:
-        found.append(f"No figures for {_spans(gaps)}: these years are left out, not filled.")
+        found.append(f"No figures for {spans(gaps)}: these years are left out, not filled.")
     for regime in _earlier_regimes(observations, options):
         found.append(
             f"Definition before the latest one: {regime}. Its offset is known from its prior only."
@@ -847,37 +780,23 @@ def notes(observations: CountObservations, options: TrendOptions) -> list[str]:
     return found
 
 
-def _spans(years: list[int]) -> str:
-    """`2001-2003, 2005` from a sorted list of years."""
-    parts: list[list[int]] = []
-    for year in years:
-        if parts and year == parts[-1][-1] + 1:
-            parts[-1].append(year)
-        else:
-            parts.append([year])
-    return ", ".join(f"{p[0]}-{p[-1]}" if len(p) > 1 else str(p[0]) for p in parts)
-
-
 def answer(summary: pd.DataFrame, observations: CountObservations, options: TrendOptions) -> str:
     """The question answered in one sentence, from `estimands.csv`."""
     _, unit = scale(options)
     outcome = MEASURES[observations.outcome].label
     rates = summary[summary["estimand"] == "national_rate"].sort_values("year")
-    last = rates.iloc[-1]
-    text = (
+    ratios = summary[summary["estimand"] == "la_ratio_90_10"].sort_values("year")
+    first, last, ratio = rates.iloc[0], rates.iloc[-1], ratios.iloc[-1]
+    against = (
+        f", against {first['mean']:.3g} ({first['lower']:.3g} to {first['upper']:.3g})"
+        f" in {int(first['year'])}"
+    )
+    return (
         f"{outcome} ran at {last['mean']:.3g} {unit} in {int(last['year'])} "
         f"(90 % interval {last['lower']:.3g} to {last['upper']:.3g})"
-    )
-    if len(rates) > 1:
-        first = rates.iloc[0]
-        text += (
-            f", against {first['mean']:.3g} ({first['lower']:.3g} to {first['upper']:.3g}) "
-            f"in {int(first['year'])}"
-        )
-    ratio = summary[summary["estimand"] == "la_ratio_90_10"].sort_values("year").iloc[-1]
-    return (
-        f"{text}; an authority at the 90th percentile had {ratio['mean']:.2g} times the rate of one "
-        f"at the 10th ({ratio['lower']:.2g} to {ratio['upper']:.2g})."
+        f"{against}; an authority at the 90th percentile had "
+        f"{ratio['mean']:.2f} times the rate of one at the 10th "
+        f"({ratio['lower']:.2f} to {ratio['upper']:.2f})."
     )
 
 
@@ -899,8 +818,8 @@ SPEC = ModelSpec(
     equations=equations,
     answer=answer,
     assumptions=(
-        "An authority departs from the national path by a constant and a straight line (log scale).",
-        "Scatter around its path is independent between authorities and years, of one size for all.",
+        "An authority departs from the national path by a constant and a straight line (logs).",
+        "Scatter around it is independent between authorities and years, of one size for all.",
         "A missing return says nothing about the count that is missing.",
         "A change of definition multiplies every authority's rate alike.",
         "Before the first year of authority figures, authorities keep the places they then had.",
@@ -908,7 +827,7 @@ SPEC = ModelSpec(
     cannot_say=(
         "Why a rate moved: nothing here separates need, policy, recording or events.",
         "Anything about single children: rates of areas are not risks of persons (ecological).",
-        "The size of a change that coincides with a change of definition, beyond the offset's prior.",
+        "How large a change was that came with a new definition, beyond the offset's prior.",
     ),
     blocks=blocks,
     priors_used=priors_used,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import pytensor.tensor as pt
+    from pytensor.tensor.variable import TensorVariable
 
 # The parameters that each distribution takes, in PyMC's names. `Correlation` is the LKJ
 # distribution of one correlation: 2 Beta(eta, eta) - 1.
@@ -28,7 +28,7 @@ _UNBOUNDED = {"mu", "lower", "upper"}
 
 @dataclass(frozen=True)
 class Prior:
-    """One prior. ``meaning`` says on the natural scale what it lets through; ``reason`` says why."""
+    """One prior; ``meaning`` says on the natural scale what it lets through, ``reason`` why."""
 
     name: str
     distribution: str
@@ -65,7 +65,7 @@ class Prior:
         return found
 
 
-def draw_from(prior: Prior, **kwargs: Any) -> "pt.TensorVariable":
+def draw_from(prior: Prior, **kwargs: Any) -> "TensorVariable":
     """Add the prior to the current PyMC model under its own name; ``kwargs`` go to PyMC (dims)."""
     import pymc as pm
 

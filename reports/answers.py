@@ -138,6 +138,12 @@ def _national_rate(run: Run) -> Panel:
     years = set(run.years) - set(rate["year"])
     if years:
         shows += f" No estimate for {listing([str(year) for year in sorted(years)])}."
+    unseen = [row for row in run.spec.get("national_series", []) if row.get("used")]
+    if unseen and totals.empty:
+        shows += (
+            " England totals that the model used are not drawn: the run does not give their "
+            "population."
+        )
     read = f"The line is the posterior mean, the band its interval. {OBSERVED_NOTE}"
     if run.spec.get("regimes") or run.spec.get("knot"):
         read += " Vertical lines mark changes of definition (dotted) and the knot (dashed)."

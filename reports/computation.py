@@ -21,6 +21,9 @@ from reports.wording import (
 )
 
 MAX_PANELS = 9
+TAILS = (0.05, 0.95)
+# Vectors up to this length are shown entry by entry.
+SHORT_VECTOR = 4
 
 
 def block_rows(run: Run) -> list[dict[str, Any]]:
@@ -106,30 +109,46 @@ def chain_rows(run: Run) -> list[dict[str, str]]:
     return rows
 
 
-def scalars(run: Run) -> list[str]:
-    """Declared hyperparameters that are scalars of the posterior."""
-    names = run.spec.get("hyperparameters", [])
-    known = [name for name in names if run.variable("posterior", name) is not None]
-    return [name for name in known if run.dims("posterior", name) == ("chain", "draw")]
+def hyperparameters(run: Run) -> dict[str, np.ndarray]:
+    """Draws (chain, draw) of each declared hyperparameter; short vectors entry by entry."""
+    return {
+        label: draws
+        for name in run.spec.get("hyperparameters", [])
+        for label, draws in entries(run, "posterior", name).items()
+    }
+
+
+def entries(run: Run, group: str, name: str) -> dict[str, np.ndarray]:
+    """A scalar, or each entry of a short vector, as (chain, draw) by label; else nothing."""
+    values = run.variable(group, name)
+    if values is None or values.ndim < 2 or run.dims(group, name)[:2] != ("chain", "draw"):
+        return {}
+    if values.ndim == 2:
+        return {name: values}
+    if values.ndim > 3 or values.shape[2] > SHORT_VECTOR:
+        return {}
+    dim = run.dims(group, name)[2]
+    labels = run.variable(group, dim)
+    known = range(values.shape[2]) if labels is None else labels.tolist()
+    return {f"{name}, {label}": values[:, :, i] for i, label in enumerate(known)}
 
 
 def rank_panel(run: Run) -> Panel:
     """Whether chains agree on the hyperparameters."""
     key, title = "chain_ranks", "Do the chains agree?"
-    names = scalars(run)
-    if not names:
-        return not_assessed(key, title, "the trace holds no scalar hyperparameters")
-    table = run.diagnostics.set_index("variable")["ess_bulk"]
-    chosen = sorted(names, key=lambda name: float(np.min(table.get(name, np.inf))))[:MAX_PANELS]
+    every = hyperparameters(run)
+    if not every:
+        return not_assessed(key, title, "the trace holds no hyperparameters")
+    ess_of = {name: _smallest_ess(run, name) for name in every}
+    names = sorted(every, key=lambda name: ess_of[name])
+    chosen = names[:MAX_PANELS]
     ranks, sizes, outside = {}, {}, []
     for name in chosen:
-        draws = run.variable("posterior", name)
-        assert draws is not None
+        draws = every[name]
         order = draws.ravel().argsort().argsort().reshape(draws.shape)
         ranks[name] = (order + 0.5) / draws.size
-        ess = float(np.min(table.get(name, np.nan)))
         # Autocorrelated draws wander further: the band is that of as many independent ones.
-        size = min(draws.shape[1], ess / len(draws)) if np.isfinite(ess) else draws.shape[1]
+        size = min(draws.shape[1], ess_of[name] / len(draws))
         # Two figures are enough, and let panels share a band.
         sizes[name] = max(10, int(float(f"{size:.1e}")))
         place, lower, upper = simultaneous_band(sizes[name])
@@ -149,28 +168,30 @@ def rank_panel(run: Run) -> Panel:
         plots.plot_chain_ranks(ranks, sizes),
         alt="Rank ECDF differences of each chain for the hyperparameters, within bands.",
         read="Each line is one chain. Lines that stay in the grey band explore the same values; "
-        "with four chains a line may leave a 90% band by chance now and then.",
+        "with four chains a line may leave a 90% band by chance now and then. The band is that of "
+        "as many independent draws as the chain's effective sample size.",
         shows=shows,
-        interval="90% simultaneous band at the effective sample size",
+        interval="90% simultaneous band",
     )
 
 
 def prior_posterior_panel(run: Run) -> Panel:
     """What the data taught about hyperparameters."""
     key, title = "prior_posterior", "Prior and posterior"
-    names = scalars(run)[:MAX_PANELS]
+    posterior = {name: draws.ravel() for name, draws in hyperparameters(run).items()}
+    names = list(posterior)[:MAX_PANELS]
     if not names:
-        return not_assessed(key, title, "the trace holds no scalar hyperparameters")
-    prior, posterior = {}, {}
+        return not_assessed(key, title, "the trace holds no hyperparameters")
+    declared = run.spec.get("hyperparameters", [])
+    known = {k: v for name in declared for k, v in entries(run, "prior", name).items()}
+    prior: dict[str, np.ndarray] = {}
     tight = []
     for name in names:
-        after = run.draws("posterior", name)
-        assert after is not None
-        posterior[name] = after
-        before = run.draws("prior", name)
-        if before is not None and np.ndim(before) == 1:
-            prior[name] = before
-            if after.std() > 0.8 * before.std():
+        after, before = posterior[name], known.get(name)
+        if before is not None:
+            before = prior[name] = before.ravel()
+            # Interval widths, for the sd of a long-tailed prior says little.
+            if np.ptp(np.quantile(after, TAILS)) > 0.75 * np.ptp(np.quantile(before, TAILS)):
                 tight.append(name)
     missing = [name for name in names if name not in prior]
     shows = (
@@ -201,7 +222,7 @@ def prior_rows(run: Run) -> list[dict[str, Any]]:
         parameters = prior.get("parameters") or {}
         arguments = ", ".join(f"{key} {value}" for key, value in parameters.items())
         before, after = (_summary(run, group, name) for group in ("prior", "posterior"))
-        if after[0] == NOT_ASSESSED:
+        if after[0][0] == NOT_ASSESSED:
             after = _from_estimands(run, name)
         rows.append(
             {
@@ -217,19 +238,28 @@ def prior_rows(run: Run) -> list[dict[str, Any]]:
     return rows
 
 
-def _summary(run: Run, group: str, name: str) -> tuple[str, str]:
-    """Median and interval of a scalar's draws as text."""
-    draws = run.draws(group, name)
-    if draws is None:
-        return NOT_ASSESSED, ""
-    if draws.ndim > 1:
-        return f"{count(draws[0].size)} values", ""
-    n = float(len(draws))
-    if group == "posterior":
-        ess = run.diagnostics.loc[run.diagnostics["variable"] == name, ["ess_bulk", "ess_tail"]]
-        n = float(np.nanmin([n, *ess.to_numpy(dtype=float).ravel()]))
-    low, middle, high = (_quantile(draws, p, n) for p in (0.05, 0.5, 0.95))
-    return middle, f"{low} to {high}"
+def _smallest_ess(run: Run, label: str) -> float:
+    """Smallest bulk or tail ESS of the variable that ``label`` belongs to; infinite if unknown."""
+    mine = run.diagnostics["variable"] == label.partition(",")[0]
+    ess = run.diagnostics.loc[mine, ["ess_bulk", "ess_tail"]].to_numpy(dtype=float)
+    known = ess[np.isfinite(ess)]
+    return float(known.min()) if known.size else np.inf
+
+
+def _summary(run: Run, group: str, name: str) -> list[tuple[str, str]]:
+    """Median and interval as text, one pair for each entry."""
+    values = run.variable(group, name)
+    if values is None:
+        return [(NOT_ASSESSED, "")]
+    parts = entries(run, group, name)
+    if not parts:
+        return [(f"{count(values[0, 0].size)} values", "")]
+    pairs = []
+    for label, draws in parts.items():
+        n = min(draws.size, _smallest_ess(run, label)) if group == "posterior" else draws.size
+        low, middle, high = (_quantile(draws, p, n) for p in (TAILS[0], 0.5, TAILS[1]))
+        pairs.append((middle, f"{low} to {high}"))
+    return pairs
 
 
 def _quantile(draws: np.ndarray, p: float, n: float) -> str:
@@ -241,9 +271,9 @@ def _quantile(draws: np.ndarray, p: float, n: float) -> str:
     return number(value, sd=draws.std(), mcse=(high - low) / 2)
 
 
-def _from_estimands(run: Run, name: str) -> tuple[str, str]:
+def _from_estimands(run: Run, name: str) -> list[tuple[str, str]]:
     rows = run.estimand(name)
     if len(rows) != 1:
-        return NOT_ASSESSED, ""
+        return [(NOT_ASSESSED, "")]
     text = estimate(dict(rows.iloc[0]))
-    return with_unit(text.mean, text.unit), text.interval
+    return [(with_unit(text.mean, text.unit), text.interval)]

@@ -137,6 +137,7 @@ def loo_panels(run: Run) -> list[Panel]:
     """LOO-PIT and Pareto k."""
     cells, pit = run.cells, run.variable("criticism", "loo_pit")
     k = run.variable("criticism", "pareto_k")
+    good = float(getattr(run.group("criticism"), "good_k", 0.7))
     reason = "the run holds no leave-one-out criticism"
     panels = []
     title = "Calibration cell by cell: LOO-PIT"
@@ -152,7 +153,7 @@ def loo_panels(run: Run) -> list[Panel]:
                 read="Each cell's place within its prediction from all other cells. Flat is "
                 "calibrated; a hump means predictions too wide, a bowl too narrow, a tilt biased. "
                 "Counts known as intervals are placed at random within them.",
-                shows=_pit_sentence(pit),
+                shows=_pit_sentence(pit, 0 if k is None else int((k > good).sum())),
                 interval="90% simultaneous band",
             )
         )
@@ -160,7 +161,6 @@ def loo_panels(run: Run) -> list[Panel]:
     if k is None or cells is None:
         panels.append(not_assessed("pareto_k", title, reason))
         return panels
-    good = float(getattr(run.group("criticism"), "good_k", 0.7))
     # The largest is named in any case, others where they exceed the limit.
     named = [int(i) for i in np.argsort(-k)[:3] if k[i] > good or k[i] == k.max()]
     panels.append(
@@ -189,12 +189,17 @@ def loo_facts(run: Run) -> list[tuple[str, str]]:
     ]
 
 
-def _pit_sentence(pit: np.ndarray) -> str:
+def _pit_sentence(pit: np.ndarray, unreliable: int) -> str:
+    caveat = (
+        f" For {quantity(unreliable, 'cell')} the leave-one-out weights are unreliable (Pareto k)."
+        if unreliable
+        else ""
+    )
     place, lower, upper = simultaneous_band(len(pit))
     difference = ecdf_difference(pit, place)
     outside = (difference < lower) | (difference > upper)
     if not outside.any():
-        return f"The ECDF of {quantity(len(pit), 'cell')} stays inside the band throughout."
+        return f"The ECDF of {quantity(len(pit), 'cell')} stays inside the band throughout.{caveat}"
     spread = pit.std() * np.sqrt(12)
     if spread < 0.95:
         shape = "predictions are too wide"
@@ -205,6 +210,7 @@ def _pit_sentence(pit: np.ndarray) -> str:
     return (
         f"The ECDF leaves the band at {count(100 * outside.mean())}% of places: {shape} "
         f"(spread {number(spread, places=2)} of a uniform's, mean {number(pit.mean(), places=2)})."
+        f"{caveat}"
     )
 
 

@@ -141,6 +141,11 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def short(name: str, limit: int = 34) -> str:
+    """A name that fits beside a point; joined LAs have long ones."""
+    return name if len(name) <= limit else name[: limit - 1].rstrip() + "…"
+
+
 def breaks(axes: Axes, run: Any) -> list[str]:
     """Draw the knot and changes of definition on a year axis; returns what was drawn, in words."""
     drawn: list[str] = []
@@ -174,6 +179,20 @@ def band(axes: Axes, years: Any, lower: Any, upper: Any, **style: Any) -> None:
     else:
         colour = style.get("color", ACCENT_SOFT)
         axes.vlines(years, lower, upper, color=colour, linewidth=6, label=style.get("label", ""))
+
+
+def name_points(axes: Axes, x: Any, y: Any, names: dict[int, str]) -> None:
+    """Name points, those first in ``names`` first; a name that would cover another is left out."""
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    placed: list[tuple[float, float]] = []
+    for i, name in names.items():
+        across, up = (x[i] - left) / (right - left), (y[i] - bottom) / (top - bottom)
+        if any(abs(across - a) < 0.4 and abs(up - u) < 0.06 for a, u in placed):
+            continue
+        placed.append((across, up))
+        offset, align = ((-6, 0), "right") if across > 0.5 else ((6, 0), "left")
+        style: Any = {"textcoords": "offset points", "fontsize": 8, "va": "center", "ha": align}
+        axes.annotate(name, (x[i], y[i]), offset, **style)
 
 
 @cache

@@ -19,12 +19,13 @@ from reports.figures import (
     band,
     count_axis,
     ecdf_difference,
+    name_points,
     new_figure,
+    short,
     simultaneous_band,
     tick,
     year_axis,
 )
-from reports.figures_trend import short
 
 TAILS = (0.05, 0.95)
 
@@ -221,15 +222,12 @@ def plot_pareto_k(cells: pd.DataFrame, k: np.ndarray, good: float, named: list[i
     axes.axhline(good, color=INK, linewidth=0.9, linestyle=(0, (4, 2)))
     at_left = {"transform": axes.get_yaxis_transform(), "va": "bottom", "fontsize": 8}
     axes.text(0.005, good, f"limit {good:.2f}", **at_left)
-    for i in named:
-        right = x[i] > x.mean()
-        style = {"textcoords": "offset points", "fontsize": 8, "va": "center"}
-        align = "right" if right else "left"
-        label = f"{short(cells['name'].iloc[i], 24)} {cells['year'].iloc[i]}"
-        axes.annotate(label, (x[i], k[i]), (-6 if right else 6, 0), ha=align, **style)
     year_axis(axes, cells["year"])
     axes.set_ylabel("Pareto k (no unit)")
     axes.set_ylim(top=max(1.0, float(k.max()) + 0.1))
+    la_year = zip(cells["name"], cells["year"], strict=True)
+    labels = [f"{short(name, 24)} {year}" for name, year in la_year]
+    name_points(axes, x, k, {i: labels[i] for i in named})
     return figure
 
 
@@ -312,7 +310,7 @@ def plot_worst_las(
         axes.set_ylim(bottom=0)
         count_axis(axes.yaxis, 4)
     figure.supylabel(unit[:1].upper() + unit[1:], fontsize=9)
-    figure.supxlabel("Year ending 31 March", fontsize=9)
+    figure.supxlabel("Year ending 31 March", fontsize=9, x=0.01, ha="left")
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, **LEGEND)
     return figure

@@ -15,10 +15,13 @@ from reports.figures import (
     count_axis,
     ecdf_difference,
     new_figure,
+    short,
     simultaneous_band,
 )
 
 COLUMNS = 3
+# Shared labels stand at the left, clear of the footer.
+LEFT: dict[str, Any] = {"fontsize": 9, "x": 0.01, "ha": "left"}
 
 
 def _grid(n: int, row_height: float) -> tuple[Figure, list[Any]]:
@@ -47,12 +50,14 @@ def plot_prior_posterior(names: list[str], prior: Any, posterior: Any) -> Figure
             axes.stairs(heights, edges, color=GREY, linewidth=0.8)
         heights = np.histogram(after, edges, density=True)[0]
         axes.stairs(heights, edges, fill=True, color=ACCENT, alpha=0.85, label="posterior")
-        axes.set_title(name, fontsize=8.5)
+        axes.set_title(short(name, 30), fontsize=8)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         axes.grid(False)
         count_axis(axes.xaxis, 4)
-    figure.supxlabel("Value on the parameter's own scale; height is density", fontsize=9)
+    figure.supxlabel(
+        "Value on the parameter's own scale; height is density", fontsize=9, x=0.01, ha="left"
+    )
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, **LEGEND)
     return figure
@@ -73,10 +78,12 @@ def plot_chain_ranks(ranks: dict[str, np.ndarray], sizes: dict[str, int]) -> Fig
             colour = CHAINS[chain % len(CHAINS)]
             difference = ecdf_difference(uniform, place)
             axes.plot(place, difference, color=colour, linewidth=1, label=f"chain {chain}")
-        axes.set_title(name, fontsize=8.5)
+        axes.set_title(short(name, 30), fontsize=8)
         count_axis(axes.yaxis, 3)
         axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-    figure.supxlabel("Rank among the draws of all chains, as a share", fontsize=9)
+    figure.supxlabel(
+        "Rank among the draws of all chains, as a share", fontsize=9, x=0.01, ha="left"
+    )
     figure.supylabel("ECDF minus diagonal", fontsize=9)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, **LEGEND | {"ncols": 6})

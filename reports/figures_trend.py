@@ -20,7 +20,9 @@ from reports.figures import (
     breaks,
     capital,
     count_axis,
+    name_points,
     new_figure,
+    short,
     year_axis,
 )
 from reports.run_folder import Run
@@ -105,6 +107,7 @@ def plot_la_fan(run: Run, la_rate: pd.DataFrame, rate: pd.DataFrame) -> Figure:
     band(axes, years, quantiles[0], quantiles[4], color=ACCENT_PALE, alpha=0.75, label="10 to 90%")
     band(axes, years, quantiles[1], quantiles[3], color=ACCENT_SOFT, alpha=0.8, label="25 to 75%")
     axes.plot(years, quantiles[2], color=ACCENT, label="median LA", marker="o", markersize=3)
+    rate = rate[rate["year"].between(years.min(), years.max())]
     if len(rate):
         style = {"color": INK, "linewidth": 1.2, "linestyle": (0, (4, 2))}
         axes.plot(rate["year"], rate["mean"], label="national rate", **style)
@@ -188,7 +191,7 @@ def _name_ends(
         axes.annotate(names[0], (0, mean[0]), (8, 0), textcoords="offset points", fontsize=8)
         return
     line = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5}
-    text = {"fontsize": 8, "color": INK, "arrowprops": line, "va": "center", "bbox": BACKING}
+    text = {"fontsize": 8, "color": INK, "arrowprops": line, "va": "center"}
     within = {"textcoords": "axes fraction"}
     for rank in range(ends):
         top = n - 1 - rank
@@ -198,11 +201,6 @@ def _name_ends(
         )
         spot = (0.32, 0.04 + 0.06 * rank)
         axes.annotate(short(names[rank]), (place[rank], mean[rank]), spot, **within, **text)
-
-
-def short(name: str, limit: int = 34) -> str:
-    """A name that fits beside a point; joined LAs have long ones."""
-    return name if len(name) <= limit else name[: limit - 1].rstrip() + "…"
 
 
 def plot_ranks(rank: pd.DataFrame, p_top: pd.DataFrame) -> Figure:
@@ -247,13 +245,9 @@ def plot_level_growth(
     x, y = both["mean"].to_numpy(dtype=float), both["mean_growth"].to_numpy(dtype=float)
     axes.vlines(x, both["lower_growth"], both["upper_growth"], color=GREY_PALE, linewidth=1)
     axes.scatter(x, y, color=ACCENT, s=14, zorder=3)
-    chosen = sorted({*np.argsort(y)[:2].tolist(), *np.argsort(y)[-2:].tolist()})
-    for i in chosen:
-        right = x[i] > (x.min() + x.max()) / 2
-        offset, align = ((-6, 0), "right") if right else ((6, 0), "left")
-        label = short(run.la_name(both["la"].iloc[i]))
-        style = {"textcoords": "offset points", "fontsize": 8, "va": "center", "ha": align}
-        axes.annotate(label, (x[i], y[i]), offset, **style)
+    order = np.argsort(y)
+    ends = dict.fromkeys(int(i) for i in (order[-1], order[0], *order[-2:-1], *order[1:2]))
+    name_points(axes, x, y, {i: short(run.la_name(both["la"].iloc[i])) for i in ends})
     axes.axhline(0, color=INK, linewidth=0.8)
     axes.set_xlabel(f"Rate in {year}, {run.rate_unit}")
     axes.set_ylabel(f"Growth, {unit}")

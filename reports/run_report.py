@@ -80,6 +80,7 @@ def _context(run: Run) -> dict[str, Any]:
         "not_assessed": NOT_ASSESSED,
         "not_estimable": NOT_ESTIMABLE,
         "answers": shown(answer_panels(run)),
+        "total_rows": tables.total_rows(run),
         "data_rows": tables.data_rows(run),
         "prior_rows": computation.prior_rows(run),
         "prior_posterior": shown([computation.prior_posterior_panel(run)]),

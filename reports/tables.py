@@ -9,6 +9,7 @@ from reports.run_folder import SUMMARY_COLUMNS, Run
 from reports.wording import (
     NOT_ASSESSED,
     NOT_ESTIMABLE,
+    QUANTILE_ERROR,
     count,
     estimate,
     is_number,
@@ -16,6 +17,8 @@ from reports.wording import (
     listing,
     number,
     plain,
+    probability,
+    with_unit,
 )
 
 # Tables longer than this start closed.
@@ -27,6 +30,7 @@ GATES = {
     "ess_tail": ("Tail effective sample size", "at least"),
     "divergences": ("Divergences", "at most"),
     "tree_depth": ("Tree-depth hits", "at most"),
+    "tree_depth_hits": ("Tree-depth hits", "at most"),
     "e_bfmi": ("E-BFMI", "at least"),
 }
 # Advisory checks that belong to the sensitivity section, by how their names start.
@@ -42,7 +46,7 @@ class Verdict:
     detail: str
     gates: list[dict[str, str]]
     loosened: list[str]
-    misfits: list[dict[str, Any]]
+    misfits: list[dict[str, str]]
 
     @property
     def reportable(self) -> bool:
@@ -76,7 +80,6 @@ def judge(run: Run) -> Verdict:
     else:
         state, headline = "fail", "Completed, not reportable"
         reasons = reasons or ["the verdict gives no reason"]
-    misfits = [row for row in verdict.get("predictive_checks", []) if row.get("status") != "pass"]
     detail = "; ".join(reasons)
     return Verdict(
         state,
@@ -84,13 +87,13 @@ def judge(run: Run) -> Verdict:
         detail[:1].upper() + detail[1:] + ".",
         gates,
         [_text(item) for item in verdict.get("loosened", [])],
-        misfits,
+        [row for row in checks(run) if row["status"] != "pass"],
     )
 
 
 def _gate(run: Run, gate: dict[str, Any]) -> dict[str, str]:
     name = str(gate.get("name", ""))
-    label, comparison = GATES.get(name, (name.replace("_", " "), "limit"))
+    label, comparison = GATES.get(name, (gate.get("label") or name.replace("_", " "), "limit"))
     places = 3 if name == "r_hat" else 2 if name == "e_bfmi" else None
 
     def show(value: Any) -> str:
@@ -119,19 +122,19 @@ def checks(run: Run) -> list[dict[str, str]]:
     """Predictive checks fixed beforehand."""
     rows = []
     for check in run.verdict.get("predictive_checks", []):
-        # One rounding for the row: replicated intervals set the scale.
-        width = None
+        # One rounding for the row: the replicated interval of a few hundred draws sets it.
+        error = None
         if is_number(check.get("lower")) and is_number(check.get("upper")):
-            width = (float(check["upper"]) - float(check["lower"])) / 3.3
+            error = QUANTILE_ERROR * (float(check["upper"]) - float(check["lower"])) / 3.29 / 20
         status = str(check.get("status") or NOT_ASSESSED)
         rows.append(
             {
                 "label": str(check.get("label") or check.get("name", "")),
                 "statistic": str(check.get("statistic") or ""),
-                "observed": number(check.get("observed"), sd=width),
-                "interval": f"{number(check.get('lower'), sd=width)} to "
-                f"{number(check.get('upper'), sd=width)}",
-                "p": number(check.get("p"), places=2),
+                "observed": number(check.get("observed"), mcse=error),
+                "interval": f"{number(check.get('lower'), mcse=error)} to "
+                f"{number(check.get('upper'), mcse=error)}",
+                "p": probability(check.get("p")),
                 "status": status,
                 "css": status.replace(" ", "-"),
                 "where": run.named(str(check.get("where") or "")),
@@ -185,6 +188,22 @@ def data_rows(run: Run) -> list[tuple[str, str]]:
         lost = int(data["cells"]) - int(data["used"]) - dropped
         if lost:
             rows.append(("Cells unaccounted for", count(lost)))
+    return rows
+
+
+def total_rows(run: Run) -> list[dict[str, str]]:
+    """England totals by year, as published, and whether the model used them."""
+    rows = []
+    for row in run.spec.get("national_series", []):
+        ends = [count(row.get(end)) for end in ("lower", "upper")]
+        rows.append(
+            {
+                "year": str(row["year"]),
+                "total": count(row.get("total")),
+                "bounds": "" if "–" in ends or ends[0] == ends[1] else f"{ends[0]} to {ends[1]}",
+                "used": "in the model" if row.get("used") else "not in the model",
+            }
+        )
     return rows
 
 
@@ -301,7 +320,7 @@ def la_table(run: Run) -> LaTable:
             part = part[part["year"] == year]
             label += f", {year}"
         unit = str(part["unit"].iloc[0])
-        columns.append(f"{label} ({unit})" if unit not in ("", "rank", "probability") else label)
+        columns.append(f"{label} ({unit})" if with_unit("1", unit) != "1" else label)
         records: list[Any] = part.to_dict("records")
         cells[name] = {row["la"]: row for row in records}
     rows = []

@@ -12,7 +12,7 @@ NOT_ESTIMABLE = "not estimable"
 
 # Units that follow their number without a space, and units that a number does not carry.
 ATTACHED = {"per cent": "%", "%": "%", "per cent a year": "% a year", "% a year": "% a year"}
-SILENT = ("", "rank", "ratio", "probability")
+SILENT = ("", "rank", "ratio", "probability", "rate ratio")
 
 # The Monte Carlo error of a 5 % or 95 % quantile of n normal draws is this many sd / sqrt(n).
 QUANTILE_ERROR = math.sqrt(0.05 * 0.95) / 0.10314
@@ -106,6 +106,8 @@ def limit(value: Any) -> str:
 
 def with_unit(text: str, unit: str) -> str:
     """A number with its unit as one reads it: ``12%``, ``27 per 10,000 children``."""
+    # A unit may explain itself after a comma: "rank, 1 is the highest rate".
+    unit = unit.partition(", ")[0]
     if unit in SILENT or text == "–":
         return text
     return f"{text}{ATTACHED[unit]}" if unit in ATTACHED else f"{text} {unit}"
@@ -133,6 +135,8 @@ def estimate(row: Mapping[str, Any]) -> Estimate:
     if not is_number(row["mean"]):
         return Estimate(NOT_ESTIMABLE, "", "", "")
     places = decimals(float(row["mean"]), sd=row.get("sd"), mcse=monte_carlo_error(row))
+    if unit.startswith("rank"):
+        places = min(places, 0)
     ends = [
         number(row.get(end), places=places) if is_number(row.get(end)) else ""
         for end in ("lower", "upper")

@@ -9,6 +9,7 @@ from data_prep.schema import (
     SCHEMA_VERSION,
     SIMULATED,
     STATUS,
+    cube_hash,
     flag_attributes,
     measure_variables,
 )
@@ -116,7 +117,10 @@ def build_simulated(options: SimulationOptions | None = None) -> xr.DataTree:
             "note": _NOTE,
         }
     )
-    return xr.DataTree.from_dict({"/": root, **groups}, name=options.name)
+    tree = xr.DataTree.from_dict({"/": root, **groups}, name=options.name)
+    # Models read the hash, so a cube that was never saved carries it too.
+    tree.attrs["cube_hash"] = cube_hash(tree)
+    return tree
 
 
 def _draw(
@@ -261,7 +265,7 @@ def _national(
 
 def _inspections(drawn: Drawn) -> xr.Dataset:
     seen = drawn.inspections
-    # Seconds rather than days: netCDF gives dates back at this resolution or finer.
+    # netCDF gives dates back in nanoseconds; another resolution would change the hash.
     published = seen.published.astype("datetime64[ns]")
     inspected = seen.inspected.astype("datetime64[ns]")
     inspected = np.where(seen.date_known, inspected, np.datetime64("NaT", "ns"))

@@ -5,7 +5,7 @@ import numpy as np
 from data_prep.indicators import CLA, MEASURES, WORKFORCE
 from data_prep.schema import STATUS
 from data_prep.simulated.options import SimulationOptions
-from data_prep.simulated.publication import Cells, collected_years
+from data_prep.simulated.publication import Cells
 from data_prep.simulated.rates import Rate
 from data_prep.simulated.shares import Share
 from data_prep.simulated.streams import stream

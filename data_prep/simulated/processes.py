@@ -98,7 +98,7 @@ SHARES: dict[str, ShareProcess] = {
     "cpp_due_review": ShareProcess(66, 0.15, 150),
     "cpp_open_2_years": ShareProcess(5.0, 0.40, 60, of="cpp_due_review"),
     "cpp_reviewed_on_time": ShareProcess(96.5, 0.60, 40),
-    "cin_ended_3_months": ShareProcess(52, 0.41, 28, 0.0, -0.01, 0.10),
+    "cin_ended_3_months": ShareProcess(52, 0.41, 28, 0.0, -0.01, 0.10, regime=-0.05),
     "cin_open_2_years": ShareProcess(31, 0.30, 90, 0.0, 0.0, -0.10),
 }
 

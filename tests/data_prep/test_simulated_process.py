@@ -26,7 +26,8 @@ def truth() -> xr.Dataset:
 
 def test_same_options_give_the_same_cube() -> None:
     small = SimulationOptions(las=12, first_year=2009, last_year=2012)
-    assert cube_hash(build_simulated(small)) == cube_hash(build_simulated(small))
+    tree = build_simulated(small)
+    assert tree.attrs["cube_hash"] == cube_hash(tree) == cube_hash(build_simulated(small))
     other = SimulationOptions(las=12, first_year=2009, last_year=2012, seed=1)
     assert cube_hash(build_simulated(small)) != cube_hash(build_simulated(other))
 

@@ -45,8 +45,27 @@ def test_estimate_rounds_mean_and_interval_alike() -> None:
     assert str(text) == "77% (74 to 81)"
 
 
+def test_ranks_are_whole() -> None:
+    row = {"mean": 1.03, "sd": 0.17, "lower": 1.0, "upper": 1.0, "unit": "rank, 1 is the highest"}
+    assert str(wording.estimate(row | {"ess_bulk": 4000, "ess_tail": 4000})) == "1 (1 to 1)"
+
+
 def test_estimate_without_numbers_is_not_estimable() -> None:
     assert str(wording.estimate({"mean": math.nan, "unit": "per cent"})) == "not estimable"
+
+
+@pytest.mark.parametrize(
+    ("unit", "text"),
+    [
+        ("per 10,000 children", "12 per 10,000 children"),
+        ("per cent", "12%"),
+        ("per cent a year", "12% a year"),
+        ("rank, 1 is the highest rate", "12"),
+        ("", "12"),
+    ],
+)
+def test_unit_follows_its_number(unit: str, text: str) -> None:
+    assert wording.with_unit("12", unit) == text
 
 
 def test_listing_counts_what_it_leaves_out() -> None:

@@ -1,0 +1,397 @@
+"""Documentation pages written from the code: one for each model, the measures, the config file.
+
+Each prior, option, estimand and definition has its home in the code; these pages are copies for
+readers. `make docs` writes them and a test fails when a committed page differs from the code.
+"""
+
+import inspect
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel
+
+from data_prep.indicators import INDICATORS, MEASURES, Measure
+from experiments.config import CONFIGS, Config, list_experiments
+from experiments.diagnostics import INTERVAL
+from experiments.runtime import ROOT
+from models import CATALOGUE, load_model
+from models.priors import DISTRIBUTIONS, Prior
+from models.spec import ModelSpec
+
+DOCS = ROOT / "docs"
+_HEADER = "<!-- Written from the code by `make docs`: change the code, not this page. -->"
+# Bounds as JSON schema names them, and as a reader does.
+_BOUNDS = {
+    "minimum": "at least {}",
+    "exclusiveMinimum": "above {}",
+    "maximum": "at most {}",
+    "exclusiveMaximum": "below {}",
+}
+
+
+def pages(docs: Path = DOCS) -> dict[Path, str]:
+    """Every generated page by its path below ``docs``; recovery results are read from there."""
+    written = {
+        Path("models") / f"{name}.md": _model_page(load_model(name), docs / "recovery")
+        for name in CATALOGUE
+    }
+    written[Path("measures.md")] = _measures_page()
+    written[Path("configuration.md")] = _configuration_page()
+    return written
+
+
+def write_pages(docs: Path = DOCS) -> list[Path]:
+    """Write all pages below ``docs``; the paths of those that changed."""
+    changed = []
+    for relative, text in pages(docs).items():
+        path = docs / relative
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            changed.append(path)
+    return changed
+
+
+# ------------------------------------------------------------------------------------ models
+
+
+def _model_page(spec: ModelSpec, recovery: Path) -> str:
+    options = spec.options()
+    described = inspect.cleandoc(sys.modules[spec.observe.__module__].__doc__ or "")
+    # The docstring opens with the question, which stands above it.
+    _, _, body = described.partition("\n\n")
+    sections = [
+        _HEADER,
+        f"# {spec.title}",
+        f"**{spec.question}**",
+        f"Fit: `make fit MODEL={spec.name}`. Source: [`models/{spec.name}.py`]"
+        f"(../../models/{spec.name}.py). Terms: [glossary](../GLOSSARY.md).",
+        "## Model",
+        body,
+        "With the default options:",
+        _block(spec.equations(options)),
+        "## Options",
+        'Set one with `SET="options.<name>=<value>"` or in a variant\'s `[options]`.',
+        _options_table(spec.options),
+        *_option_equations(spec, options),
+        "## Priors",
+        "Which of them a run uses depends on its options and data; its report lists those alone. "
+        "Override one in a variant's `[priors.<name>]`, with a reason.",
+        _priors_table(spec.priors.values()),
+        "## Estimands",
+        f"Units are those of the default options. Intervals are {INTERVAL}. Headline estimands "
+        "are printed when a fit ends.",
+        _table(
+            ("Estimand", "Label", "Unit", "Definition", "About", "By", "Headline"),
+            (
+                (
+                    f"`{estimand.name}`",
+                    estimand.label,
+                    estimand.unit,
+                    estimand.definition,
+                    estimand.about,
+                    ", ".join(estimand.coordinates),
+                    "yes" if estimand.headline else "",
+                )
+                for estimand in spec.declared_estimands(options)
+            ),
+        ),
+        "## Assumptions",
+        _bullets(spec.assumptions),
+        "## What it cannot say",
+        _bullets(spec.cannot_say),
+        "## Variables by block",
+        "Convergence is reported block by block. Which variables exist depends on the options.",
+        _table(
+            ("Block", "Variables"),
+            (
+                (block.name, ", ".join(f"`{variable}`" for variable in block.variables))
+                for block in spec.blocks(options)
+            ),
+        ),
+        "## Experiments",
+        _experiments_table(spec.name),
+        *_recovery(spec, recovery / f"{spec.name}.csv"),
+    ]
+    return _page(sections)
+
+
+def _options_table(options: type[BaseModel]) -> str:
+    schema = options.model_json_schema()["properties"]
+    return _table(
+        ("Option", "Default", "Choices", "Meaning"),
+        (
+            (
+                f"`{name}`",
+                f"`{_value(field.default)}`",
+                _choices(schema[name], field.default),
+                schema[name].get("description", ""),
+            )
+            for name, field in options.model_fields.items()
+        ),
+    )
+
+
+def _choices(schema: Mapping[str, Any], default: object) -> str:
+    if "enum" in schema:
+        return ", ".join(f"`{choice}`" for choice in schema["enum"])
+    if schema.get("type") == "boolean":
+        return "`true`, `false`"
+    if isinstance(default, str) and default in MEASURES:
+        return "a count of [measures](../measures.md)"
+    return _bounds(schema)
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:
+    return ", ".join(text.format(schema[key]) for key, text in _BOUNDS.items() if key in schema)
+
+
+def _option_equations(spec: ModelSpec, default: BaseModel) -> list[str]:
+    """Lines of the equations that another value of one option adds or takes away."""
+    usual = spec.equations(default)
+    rows = []
+    for name, schema in type(default).model_json_schema()["properties"].items():
+        values = [False, True] if schema.get("type") == "boolean" else schema.get("enum", [])
+        for value in values:
+            if value == getattr(default, name):
+                continue
+            lines = spec.equations(default.model_copy(update={name: value}))
+            new = [line for line in lines if line not in usual]
+            gone = [line for line in usual if line not in lines]
+            if new:
+                text = "; ".join(f"`{line}`" for line in new)
+            elif gone:
+                text = "without " + "; ".join(f"`{line}`" for line in gone)
+            else:
+                continue
+            rows.append((f"`{name} = {_value(value)}`", text))
+    if not rows:
+        return []
+    return ["What another choice changes in the equations:", _table(("Choice", "Lines"), rows)]
+
+
+def _priors_table(priors: Iterable[Prior]) -> str:
+    return _table(
+        ("Prior", "Distribution", "On the natural scale", "Reason"),
+        (
+            (f"`{prior.name}`", f"`{_distribution(prior)}`", prior.meaning, prior.reason)
+            for prior in priors
+        ),
+    )
+
+
+def _distribution(prior: Prior) -> str:
+    listed = ", ".join(f"{name}={value:g}" for name, value in prior.parameters.items())
+    return f"{prior.distribution}({listed})"
+
+
+def _experiments_table(model: str) -> str:
+    rows = []
+    for name, question in list_experiments():
+        base, _, variant = name.partition("--")
+        if base != model:
+            continue
+        document = tomllib.loads((CONFIGS / f"{name}.toml").read_text(encoding="utf-8"))
+        differs = "; ".join(f"`{line}`" for line in _leaves(document) if variant)
+        rows.append((f"`{variant}`" if variant else "(base)", question, differs))
+    return _table(("VARIANT", "Question", "Differs from the base in"), rows)
+
+
+def _leaves(document: Mapping[str, Any], path: str = "") -> list[str]:
+    """`section.key = value` of everything set below the top level of a config."""
+    found = []
+    for key, value in document.items():
+        here = f"{path}.{key}" if path else key
+        if isinstance(value, dict):
+            found += _leaves(value, here)
+        elif path:
+            found.append(f"{here} = {_value(value)}")
+    return found
+
+
+def _recovery(spec: ModelSpec, path: Path) -> list[str]:
+    if not path.is_file():
+        return []
+    labels = {item.name: item.label for item in spec.declared_estimands(spec.options())}
+    table = pd.read_csv(path)
+    seeds = int(table["seeds"].max())
+    return [
+        "## Recovery of known truth",
+        f"{seeds} simulated Englands, each with the same truth and its own data. Bias is the mean "
+        "error in posterior standard deviations, with its standard error over seeds. Coverage is "
+        f"that of the {INTERVAL} interval, with its 95 % binomial interval over the trials that "
+        "are taken as independent. At a fixed truth neither need be exact: a prior that alone "
+        "identifies a parameter moves them (see "
+        "[the decision](../decisions/recovery-and-prior-identified-offsets.md)).",
+        _table(
+            ("Estimand", "Values", "Bias / sd", "Coverage", "Trials", "R-hat", "ESS"),
+            (
+                (
+                    labels.get(str(row["estimand"]), str(row["estimand"])),
+                    f"{row['values']:,}",
+                    f"{row['bias_over_sd']:+.2f} ± {row['bias_standard_error']:.2f}",
+                    f"{row['coverage']:.3f} ({row['coverage_lower']:.3f} to "
+                    f"{row['coverage_upper']:.3f})",
+                    f"{row['trials']:,}",
+                    f"{row['worst_r_hat']:.3f}",
+                    f"{row['least_ess']:.0f}",
+                )
+                for row in table.to_dict("records")
+            ),
+        ),
+    ]
+
+
+# -------------------------------------------------------------------------- data and configs
+
+
+def _measures_page() -> str:
+    sections = [
+        _HEADER,
+        "# Measures and indicators",
+        "A measure is a published column of a cube; an indicator is one measure over another. "
+        "Years are financial years ending 31 March. Source: "
+        "[`data_prep/indicators.py`](../data_prep/indicators.py). Which years a cube holds is "
+        "printed when it is built.",
+    ]
+    for source in dict.fromkeys(measure.source for measure in MEASURES.values()):
+        own = [measure for measure in MEASURES.values() if measure.source == source]
+        sections += [
+            f"## {source}",
+            _table(
+                ("Measure", "Label", "Unit", "Definition", "Part of", "Changes of definition"),
+                (
+                    (
+                        f"`{measure.name}`",
+                        measure.label,
+                        measure.units + ("" if measure.is_count else " (not a count)"),
+                        measure.definition,
+                        f"`{measure.parent}`" if measure.parent else "",
+                        _regimes(measure),
+                    )
+                    for measure in own
+                ),
+            ),
+        ]
+    sections += [
+        "## Indicators",
+        "A share's numerator is a true part of its denominator; a rate's is not.",
+        _table(
+            ("Indicator", "Label", "Numerator", "Denominator", "Per", "Kind"),
+            (
+                (
+                    f"`{item.name}`",
+                    item.label,
+                    f"`{item.numerator}`",
+                    f"`{item.denominator}`",
+                    f"{item.per:,}",
+                    "share" if item.is_share else "rate",
+                )
+                for item in INDICATORS.values()
+            ),
+        ),
+    ]
+    return _page(sections)
+
+
+def _regimes(measure: Measure) -> str:
+    found = []
+    for regime in measure.regimes:
+        first, last = regime.first_year, regime.last_year
+        if first is None:
+            span = f"to {last}"
+        elif last is None:
+            span = f"from {first}"
+        else:
+            span = str(first) if first == last else f"{first}-{last}"
+        found.append(f"{regime.name} ({span})")
+    return "; ".join(found)
+
+
+def _configuration_page() -> str:
+    sections = [
+        _HEADER,
+        "# The config file of an experiment",
+        "`experiments/configs/<model>.toml` is a model's base; "
+        "`experiments/configs/<model>--<variant>.toml` shows only what differs from it. An unknown "
+        "key, a wrong type or a value out of bounds is refused before anything compiles, every "
+        'fault at once. `SET="section.key=value"` overrides a single value.',
+        "At the top level stand `question` (text, required) and `model` (set by the base).",
+    ]
+    for name in ("data", "sampler", "gates"):
+        section = Config.model_fields[name].annotation
+        assert isinstance(section, type)
+        assert issubclass(section, BaseModel)
+        schema = section.model_json_schema()["properties"]
+        sections += [
+            f"## `[{name}]`",
+            inspect.cleandoc(section.__doc__ or ""),
+            _table(
+                ("Key", "Default", "Bounds", "Meaning"),
+                (
+                    (
+                        f"`{key}`",
+                        f"`{_value(field.default)}`",
+                        _bounds(schema[key]),
+                        field.description or "",
+                    )
+                    for key, field in section.model_fields.items()
+                ),
+            ),
+        ]
+    sections += [
+        "## `[options]`",
+        "Options of the model: see the page of each model under [models](models/).",
+        "## `[priors.<name>]`",
+        "Replaces one prior of the model. `reason` is required; `distribution` and `parameters` "
+        "that are left out stay as the model has them; `meaning` says what the prior lets through "
+        "on the natural scale.",
+        _table(
+            ("Distribution", "Parameters"),
+            (
+                (f"`{name}`", ", ".join(f"`{parameter}`" for parameter in parameters))
+                for name, parameters in DISTRIBUTIONS.items()
+            ),
+        ),
+        "`Correlation` is the LKJ distribution of one correlation, 2 Beta(eta, eta) - 1.",
+    ]
+    return _page(sections)
+
+
+# ---------------------------------------------------------------------------------- Markdown
+
+
+def _value(value: object) -> str:
+    """A value as TOML and `SET=` have it; a pair of years or a list as one reads it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "all"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_value, value)) or "none"
+    return str(value)
+
+
+def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _block(lines: Iterable[str]) -> str:
+    return "\n".join(["```text", *lines, "```"])
+
+
+def _page(sections: Iterable[str]) -> str:
+    return "\n\n".join(sections) + "\n"
