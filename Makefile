@@ -50,7 +50,7 @@ results/cubes/simulated.nc: $(wildcard data_prep/*.py data_prep/simulated/*.py) 
 	@$(PY) -m data_prep simulate
 
 test: setup ## run the tests that every change must pass
-	@$(PY) -m pytest -q -m 'not slow'
+	@$(PY) -m pytest -q -n auto --dist loadfile -m 'not slow'
 
 test-slow: setup ## run the slow tests too: long recovery, calibration
 	@$(PY) -m pytest -q -m slow
