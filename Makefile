@@ -50,13 +50,13 @@ results/cubes/simulated.nc: $(wildcard data_prep/*.py data_prep/simulated/*.py) 
 	@$(PY) -m data_prep simulate
 
 test: setup ## run the tests that every change must pass
-	@$(PY) -m pytest -q -m 'not slow'
+	@$(PY) -m pytest -q -n auto --dist loadfile -m 'not slow'
 
 test-slow: setup ## run the slow tests too: long recovery, calibration
 	@$(PY) -m pytest -q -m slow
 
-recovery: setup ## recovery of known truth over many simulated Englands; writes docs/recovery/
-	@$(PY) -m benchmarks.recovery --model '$(or $(MODEL),national_trend)'
+recovery: setup ## recovery of known truth over 20 simulated Englands (half an hour); writes docs/recovery/
+	@$(PY) -m experiments recover --model '$(or $(MODEL),national_trend)'
 
 docs: setup ## write the documentation pages that come from the code
 	@$(PY) -m experiments docs

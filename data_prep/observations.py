@@ -106,6 +106,8 @@ def observe_counts(
     frame = _long_table(table, outcome, exposure)
     if years is not None:
         frame = frame[frame["year"].between(*years)]
+        if frame.empty:
+            raise DataError([_no_such_years(cube, table, years)])
     frame["reason"] = _reasons(frame, outcome, exposure, exclude)
     used = frame[frame["reason"] == ""]
     if used.empty:
@@ -196,6 +198,17 @@ def _check_request(
         raise DataError(faults)
 
 
+def _no_such_years(cube: xr.DataTree, table: xr.Dataset, years: tuple[int, int]) -> Fault:
+    first, last = int(table["year"].min()), int(table["year"].max())
+    return Fault(
+        file=str(cube.attrs["name"]),
+        column="data.years",
+        value="{}-{}".format(*years),
+        problem="the cube has no authority figures in these years",
+        remedy=f"use years from {first} to {last}",
+    )
+
+
 def _long_table(table: xr.Dataset, outcome: str, exposure: str) -> pd.DataFrame:
     """One row per LA and year of the cube, whatever is known of it."""
     las, years = table["la"].values.astype(str), table["year"].values.astype(int)
@@ -203,8 +216,9 @@ def _long_table(table: xr.Dataset, outcome: str, exposure: str) -> pd.DataFrame:
         {
             "la": np.repeat(las, len(years)),
             "year": np.tile(years, len(las)),
-            "lower": table[f"{outcome}_lower"].values.ravel(),
-            "upper": table[f"{outcome}_upper"].values.ravel(),
+            # Half a rounding unit is no count: the whole numbers within the bounds are what counts.
+            "lower": np.ceil(table[f"{outcome}_lower"].values.ravel()),
+            "upper": np.floor(table[f"{outcome}_upper"].values.ravel()),
             "status": table[f"{outcome}_status"].values.ravel(),
             "exposure": table[exposure].values.ravel(),
             "exposure_lower": table[f"{exposure}_lower"].values.ravel(),
@@ -229,6 +243,7 @@ def _reasons(frame: pd.DataFrame, outcome: str, exposure: str, exclude: Sequence
     error = (frame["exposure_upper"] - frame["exposure_lower"]) / 2 / frame["exposure"]
     mark(frame["la"].isin(list(exclude)), "excluded by the config")
     mark(frame["upper"].isna() | frame["lower"].isna(), f"{count}: " + status)
+    mark(frame["lower"] > frame["upper"], f"{count}: no whole number within its bounds")
     mark(wide, f"{count}: interval too wide to say anything")
     mark(frame["exposure"].isna(), f"{base}: not known")
     mark(frame["exposure"] <= 0, f"{base}: zero")

@@ -1,4 +1,4 @@
-"""`python -m experiments list | check | fit | report | docs`: the truth behind the Makefile.
+"""`python -m experiments list | check | fit | report | recover | docs`: the Makefile is its face.
 
 Exit codes: 0 reportable, 1 internal error, 2 bad input, 3 completed but not reportable, 130
 interrupted.
@@ -78,6 +78,12 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if name == "fit":
             command.add_argument("--force", action="store_true", help="fit again if already done")
+    recover = commands.add_parser(
+        "recover", help="recovery of known truth over simulated Englands of one definition"
+    )
+    recover.add_argument("--model", default="national_trend", choices=list(CATALOGUE))
+    recover.add_argument("--seeds", type=int, default=20, help="simulated Englands")
+    recover.set_defaults(run=_recover)
     report = commands.add_parser("report", help="render the report of a run again")
     report.add_argument("--run", required=True, dest="run_name", help="id, its beginning, or path")
     report.set_defaults(run=_report)
@@ -168,6 +174,18 @@ def _unknown_model(model: str) -> None:
         print(f"  {name:<16} {entry.question}", file=sys.stderr)
 
 
+def _recover(args: argparse.Namespace) -> int:
+    from experiments.recovery import recover, summarise_recovery, write_recovery
+    from experiments.runtime import ROOT
+
+    table = recover(args.model, seeds=range(1, args.seeds + 1), simulation={"regime_scale": 0})
+    path = ROOT / "docs" / "recovery" / f"{args.model}.csv"
+    write_recovery(table, path)
+    print(summarise_recovery(table).to_string(index=False, float_format="{:.3f}".format))
+    print(f"written to {path.relative_to(ROOT)}")
+    return REPORTABLE
+
+
 def _report(args: argparse.Namespace) -> int:
     from experiments import store
 
@@ -239,11 +257,14 @@ def _print_estimand(rows: "pd.DataFrame", estimand: dict[str, Any]) -> None:
         return
     if len(rows) > _ROWS_SHOWN:
         rows = rows.iloc[[0, len(rows) // 2, -1]]
+    from models.rates import three_figures
+
     for _, row in rows.iterrows():
         place = ", ".join(f"{int(row[c])}" for c in estimand["coordinates"])
         print(
             f"  {estimand['label'] + (f' {place}' if place else ''):<48}"
-            f"{row['mean']:>9.3g}  ({row['lower']:.3g} to {row['upper']:.3g}) {row['unit']}"
+            f"{three_figures(row['mean']):>9}  "
+            f"({three_figures(row['lower'])} to {three_figures(row['upper'])}) {row['unit']}"
         )
 
 

@@ -4,6 +4,7 @@
 Everything is checked before anything compiles, and every fault is told at once.
 """
 
+import contextlib
 import difflib
 import re
 import tomllib
@@ -12,7 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 from data_prep.errors import DataError, Fault
 from models import CATALOGUE, load_model
@@ -39,6 +47,12 @@ def _year_span(value: object) -> object:
     return value
 
 
+def _in_order(years: tuple[int, int] | None) -> tuple[int, int] | None:
+    if years is not None and years[0] > years[1]:
+        raise ValueError(f"years run backwards: {years[0]}-{years[1]}")
+    return years
+
+
 def _codes(value: object) -> object:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
@@ -50,16 +64,12 @@ class DataConfig(_Section):
 
     cube: str = "simulated"
     """name of a cube in results/cubes, or a path to one"""
-    years: Annotated[tuple[int, int] | None, BeforeValidator(_year_span)] = None
+    years: Annotated[
+        tuple[int, int] | None, BeforeValidator(_year_span), AfterValidator(_in_order)
+    ] = None
     """first and last year, as 2010-2014; all when left out"""
     exclude: Annotated[tuple[str, ...], BeforeValidator(_codes)] = ()
     """codes of local authorities to leave out"""
-
-    @model_validator(mode="after")
-    def _in_order(self) -> "DataConfig":
-        if self.years is not None and self.years[0] > self.years[1]:
-            raise ValueError(f"years run backwards: {self.years[0]}-{self.years[1]}")
-        return self
 
 
 class SamplerConfig(_Section):
@@ -149,8 +159,7 @@ def list_experiments() -> list[tuple[str, str]]:
     """Name and question of every config, bases before their variants; reads no model code."""
     found = []
     for path in sorted(CONFIGS.glob("*.toml"), key=lambda p: (p.stem.split("--")[0], p.stem)):
-        document = tomllib.loads(path.read_text())
-        found.append((path.stem, str(document.get("question", ""))))
+        found.append((path.stem, str(_read(path).get("question", ""))))
     return found
 
 
@@ -176,8 +185,7 @@ def load_experiment(
     if model not in CATALOGUE:
         raise DataError([unknown_model(model)])
     name = f"{model}--{variant}" if variant else model
-    base_path = CONFIGS / f"{model}.toml"
-    documents = [(base_path, _read(base_path))]
+    files = [CONFIGS / f"{model}.toml"]
     if variant:
         path = CONFIGS / f"{name}.toml"
         if not path.is_file():
@@ -188,21 +196,22 @@ def load_experiment(
                 [
                     Fault(
                         problem=f"model {model} has no variant {variant!r}",
-                        remedy=f"use {', '.join(known) or '(none yet)'}, or write {path.name}",
+                        remedy=f"use one of: {', '.join(known) or '(none yet)'}; "
+                        f"or write {path.name}",
                     )
                 ]
             )
-        documents.append((path, _read(path)))
+        files.append(path)
     merged: dict[str, Any] = {}
-    for _, document in documents:
-        merged = _merge(merged, document)
+    for path in files:
+        merged = _merge(merged, _read(path))
     faults = []
     for text in sets:
         fault = _apply(merged, text)
         faults += [fault] if fault else []
-    if cube:
-        merged.setdefault("data", {})["cube"] = cube
-    return _check(name, merged, documents, faults)
+    if cube and isinstance(merged.setdefault("data", {}), dict):
+        merged["data"]["cube"] = cube
+    return _check(model, name, merged, _Sources(tuple(files), tuple(map(_path_set, sets))), faults)
 
 
 def unknown_model(model: str) -> Fault:
@@ -259,7 +268,7 @@ def _apply(document: dict[str, Any], text: str) -> Fault | None:
                 column="--set",
                 value=text,
                 problem=f"{part!r} is not a section",
-                remedy="see 'list'",
+                remedy="write the full path, as in --set options.outcome=section47",
             )
     node[parts[-1]] = value.strip()
     if parts[0] == "priors" and len(parts) > 2:
@@ -267,43 +276,55 @@ def _apply(document: dict[str, Any], text: str) -> Fault | None:
     return None
 
 
+def _path_set(text: str) -> tuple[str, ...]:
+    return tuple(text.partition("=")[0].strip().split("."))
+
+
 def _check(
+    model: str,
     name: str,
     merged: dict[str, Any],
-    documents: Sequence[tuple[Path, dict[str, Any]]],
+    sources: "_Sources",
     faults: list[Fault],
 ) -> Experiment:
-    files = [path for path, _ in documents]
+    spec = load_model(model)
+    config = options = None
     try:
         config = Config.model_validate(merged)
     except ValidationError as error:
-        faults += _faults(error, files, ())
-        config = None
-    spec = load_model(documents[0][1].get("model", name.split("--")[0]))
-    options = None
+        faults += _faults(error, sources, (), spec)
     try:
         options = spec.options.model_validate(merged.get("options", {}))
     except ValidationError as error:
-        faults += _faults(error, files, ("options",))
-    if config is not None and config.model != spec.name:
+        faults += _faults(error, sources, ("options",), spec)
+    if config is not None and config.model != model:
         faults.append(
-            Fault(
-                file=files[-1].name,
-                column="model",
-                value=config.model,
-                problem=f"the file's name says {spec.name}",
-                remedy="name the config after its model",
+            sources.fault(
+                ("model",),
+                config.model,
+                f"the file's name says {model}",
+                "name the config after its model",
             )
         )
-    priors, prior_faults = _override(spec, config.priors if config else {}, files)
+    overrides = config.priors if config else _readable_priors(merged.get("priors"))
+    priors, prior_faults = _override(spec, overrides, sources)
     faults += prior_faults
     if faults or config is None or options is None:
         raise DataError(faults)
     return Experiment(name, config, spec, options, priors, frozenset(config.priors))
 
 
+def _readable_priors(section: object) -> dict[str, PriorConfig]:
+    """Priors of a faulty config that can be read, so that their own faults are told as well."""
+    found = {}
+    for name, given in section.items() if isinstance(section, dict) else ():
+        with contextlib.suppress(ValidationError):
+            found[name] = PriorConfig.model_validate(given)
+    return found
+
+
 def _override(
-    spec: "ModelSpec", overrides: Mapping[str, PriorConfig], files: Sequence[Path]
+    spec: "ModelSpec", overrides: Mapping[str, PriorConfig], sources: "_Sources"
 ) -> tuple[dict[str, Prior], list[Fault]]:
     """The model's priors with those of the config in their places."""
     priors, faults = dict(spec.priors), []
@@ -312,8 +333,7 @@ def _override(
             close = difflib.get_close_matches(name, priors, 1)
             hint = f"did you mean {close[0]}? " if close else ""
             faults.append(
-                _fault(
-                    files,
+                sources.fault(
                     ("priors", name),
                     "",
                     "the model has no such prior",
@@ -330,8 +350,7 @@ def _override(
         prior = Prior(name, distribution, parameters, given.meaning or changed, given.reason)
         priors[name] = prior
         faults += [
-            _fault(
-                files,
+            sources.fault(
                 ("priors", name),
                 f"{distribution}({_listed(parameters)})",
                 problem,
@@ -346,49 +365,57 @@ def _listed(parameters: Mapping[str, float]) -> str:
     return ", ".join(f"{name}={value}" for name, value in parameters.items())
 
 
-def _faults(error: ValidationError, files: Sequence[Path], prefix: tuple[str, ...]) -> list[Fault]:
+def _faults(
+    error: ValidationError, sources: "_Sources", prefix: tuple[str, ...], spec: "ModelSpec"
+) -> list[Fault]:
     found = []
     for item in error.errors():
         path = (*prefix, *(str(part) for part in item["loc"]))
         problem = item["msg"].removeprefix("Value error, ")
         remedy = "mend the value"
         if item["type"] == "extra_forbidden":
-            problem, remedy = "unknown key", _known_keys(path, prefix)
+            problem, remedy = "unknown key", _known_keys(path, spec)
         elif item["type"] == "missing":
             problem, remedy = "required and absent", "add it"
         value = "" if isinstance(item["input"], dict) else str(item["input"])
-        found.append(_fault(files, path, value, problem, remedy))
+        found.append(sources.fault(path, value, problem, remedy))
     return found
 
 
-def _known_keys(path: tuple[str, ...], prefix: tuple[str, ...]) -> str:
+def _known_keys(path: tuple[str, ...], spec: "ModelSpec") -> str:
     sections: dict[tuple[str, ...], type[BaseModel]] = {
         (): Config,
         ("data",): DataConfig,
+        ("options",): spec.options,
         ("sampler",): SamplerConfig,
         ("gates",): GateLimits,
     }
-    section = sections.get(path[:-1])
-    if section is None and path[0] == "priors":
-        section = PriorConfig
-    if section is None:
-        return "see 'python -m experiments list' for the options of each model"
-    known = list(section.model_fields)
+    known = list(sections.get(path[:-1], PriorConfig).model_fields)
     close = difflib.get_close_matches(path[-1], known, 1)
     return (f"did you mean {close[0]}? " if close else "") + f"known: {', '.join(known)}"
 
 
-def _fault(
-    files: Sequence[Path], path: Sequence[str], value: str, problem: str, remedy: str
-) -> Fault:
-    """A fault in a config, with the file and line that set the value where one did."""
-    for file in reversed(files):
-        row = _row_of(file, path)
-        if row is not None:
-            return Fault(
-                problem, remedy, file=file.name, row=row, column=".".join(path), value=value
-            )
-    return Fault(problem, remedy, column=".".join(path), value=value)
+@dataclass(frozen=True)
+class _Sources:
+    """Where the values of a config were set: files, later ones first, and above them ``--set``."""
+
+    files: tuple[Path, ...]
+    sets: tuple[tuple[str, ...], ...]
+
+    def fault(self, path: Sequence[str], value: str, problem: str, remedy: str) -> Fault:
+        """A fault with the place that set ``path``, or the nearest section that holds it."""
+        column = ".".join(path)
+        for length in range(len(path), 0, -1):
+            part = tuple(path[:length])
+            # A fault of a whole, such as a prior, may lie in the one part of it that was set.
+            whole = length == len(path)
+            if any(part == (given[:length] if whole else given) for given in self.sets):
+                return Fault(problem, remedy, file="--set", column=column, value=value)
+            for file in reversed(self.files):
+                row = _row_of(file, part)
+                if row is not None:
+                    return Fault(problem, remedy, file.name, row, column, value)
+        return Fault(problem, remedy, file=self.files[0].name, column=column, value=value)
 
 
 def _row_of(file: Path, path: Sequence[str]) -> int | None:

@@ -1,7 +1,8 @@
 """Computes: convergence of every free scalar, and summaries of estimands.
 
 R-hat and effective sample sizes are those of Vehtari, Gelman, Simpson, Carpenter and Bürkner
-(2021), computed for thousands of quantities in one sweep; tests hold them against ArviZ.
+(2021), computed for thousands of quantities in one sweep; the tests hold them against ArviZ to
+rounding.
 """
 
 import os
@@ -91,7 +92,7 @@ def _convergence(draws: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _split(draws: np.ndarray) -> np.ndarray:
-    """Each chain cut into halves: (quantity, 2 chains, draw / 2), an odd middle draw left out."""
+    """Each chain cut into halves: (quantity, 2 chains, draw / 2); an odd middle draw left out."""
     half = draws.shape[2] // 2
     return np.concatenate([draws[:, :, :half], draws[:, :, -half:]], axis=1)
 
@@ -114,6 +115,8 @@ def _ess(draws: np.ndarray) -> np.ndarray:
     """Effective sample size by Geyer's initial monotone sequence over split chains."""
     draws = np.asarray(draws, float)
     count, chains, length = draws.shape
+    if length < 4:
+        return np.full(count, np.nan)
     centred = draws - draws.mean(axis=2, keepdims=True)
     size = next_fast_len(2 * length, real=True)
     spectrum = rfft(centred, n=size, axis=2)
@@ -124,19 +127,21 @@ def _ess(draws: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         rho = 1 - (within[:, None] - covariance) / total[:, None]
     rho[:, 0] = 1.0
-    pairs = (length - 1) // 2
-    sums = rho[:, : 2 * pairs : 2] + rho[:, 1 : 2 * pairs : 2]
+    # The last lags are left to the rule for the next even one below.
+    pairs = max((length - 3) // 2, 1)
+    sums = rho[:, : 2 * pairs + 2 : 2] + rho[:, 1 : 2 * pairs + 2 : 2]
     # The first pair always counts; after it, pairs count until one is negative, never rising.
     alive = np.logical_and.accumulate(
-        np.r_["1", np.ones((count, 1), bool), sums[:, 1:] > 0], axis=1
+        np.r_["1", np.ones((count, 1), bool), sums[:, 1:pairs] > 0], axis=1
     )
-    last = alive.sum(axis=1) - 1
-    monotone = np.minimum.accumulate(np.where(alive, sums, np.inf), axis=1)
-    kept = np.where(alive & (np.arange(pairs) <= last[:, None]), monotone, 0.0)
-    tau = -1 + 2 * kept.sum(axis=1)
-    # Geyer's sequence ends with the next even autocorrelation, if positive (Stan's rule).
-    after = np.take_along_axis(rho, np.minimum(2 * last + 2, length - 1)[:, None], axis=1)[:, 0]
-    tau += np.maximum(after, 0)
+    after = alive.sum(axis=1, keepdims=True)
+    monotone = np.minimum.accumulate(np.where(alive, sums[:, :pairs], np.inf), axis=1)
+    tau = -1 + 2 * np.where(alive, monotone, 0.0).sum(axis=1)
+    # Geyer's sequence ends with the next even autocorrelation: if positive (Stan's rule), or if
+    # only the chain's length ended the sequence.
+    even = np.take_along_axis(rho, 2 * after, axis=1)[:, 0]
+    unended = np.take_along_axis(sums, after, axis=1)[:, 0] >= 0
+    tau += np.where(unended, even, np.maximum(even, 0))
     samples = chains * length
     tau = np.maximum(tau, 1 / np.log10(samples))
     # An indicator that never changes (a discrete quantity whose tail is one value) has nothing to
@@ -189,7 +194,10 @@ def summarise(
     declared: Sequence[Estimand],
     not_estimable: Sequence[NotEstimable] = (),
 ) -> pd.DataFrame:
-    """`estimands.csv`: a row for each scalar of each estimand, blank where not estimable."""
+    """`estimands.csv`: a row for each scalar of each estimand.
+
+    What is not estimable has no numbers; what is itself a summary of the draws has a mean alone.
+    """
     tables = []
     missing = {item.estimand for item in not_estimable}
     for estimand in declared:
@@ -199,7 +207,7 @@ def summarise(
             tables.append(pd.DataFrame({"estimand": [estimand.name]}))
         else:
             raise ValueError(f"estimand {estimand.name} is neither given nor explained")
-        tables[-1] = tables[-1].assign(label=estimand.label, unit=estimand.unit, interval=INTERVAL)
+        tables[-1] = tables[-1].assign(label=estimand.label, unit=estimand.unit)
     table = pd.concat(tables, ignore_index=True)
     coordinates = sorted(set(table.columns) - set(SUMMARY_COLUMNS))
     for column in coordinates:
@@ -228,6 +236,7 @@ def _summary(array: xr.DataArray, estimand: Estimand) -> pd.DataFrame:
     rows["mean"], rows["sd"] = flat.mean(axis=1), flat.std(axis=1, ddof=1)
     rows["lower"], rows["upper"] = _sorted_quantile(flat, tail), _sorted_quantile(flat, 1 - tail)
     found = convergence(draws)
+    rows["interval"] = INTERVAL
     return rows.assign(**{name: found[name] for name in ("r_hat", "ess_bulk", "ess_tail")})
 
 

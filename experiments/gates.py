@@ -76,9 +76,10 @@ def _places(diagnostics: pd.DataFrame, estimands: pd.DataFrame) -> pd.DataFrame:
         where=diagnostics["variable"]
         + diagnostics["coordinate"].map(lambda c: f"[{c}]" if c else "")
     )
-    # A summary that is itself a share of draws has no sd and no chains to compare; a rank that is
-    # the same in every draw has nothing to converge.
-    sampled = estimands[estimands["sd"] > 0]
+    # What is not estimable, or is itself a share of draws, has no interval and no chains to
+    # compare; a rank that is the same in every draw has nothing to converge. A draw that is not a
+    # number leaves an sd that is none either: it stays, and cannot pass.
+    sampled = estimands[estimands["interval"].notna() & (estimands["sd"] != 0)]
     fixed = {"estimand", "label", "unit", "mean", "sd", "lower", "upper", "interval", *columns}
     coordinates = [column for column in estimands.columns if column not in fixed]
 
@@ -129,7 +130,8 @@ def _energy(stats: xr.Dataset, limit: float) -> Gate:
     if "energy" not in stats:
         return Gate("e_bfmi", label, "not assessed", None, limit, "the sampler did not say")
     energy = stats["energy"].transpose("chain", "draw").to_numpy()
-    variance = energy.var(axis=1)
+    with np.errstate(invalid="ignore"):
+        variance = energy.var(axis=1)
     if not np.all(variance > 0):
         return Gate("e_bfmi", label, "not assessed", None, limit, "energy does not vary")
     fraction = (np.diff(energy, axis=1) ** 2).mean(axis=1) / variance

@@ -1,10 +1,14 @@
-"""Environment that must be set before PyMC is imported: where compiled code lives, and how."""
+"""Where results and compiled code live, and what must be set before PyMC is imported.
+
+``CSC_RESULTS`` names another folder for cubes and runs than ``results``; several checkouts can so
+share one, and tests keep out of it.
+"""
 
 import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "results"
+RESULTS = Path(os.environ.get("CSC_RESULTS") or ROOT / "results").resolve()
 CACHE = ROOT / ".cache"
 
 
@@ -25,5 +29,4 @@ def prepare_runtime() -> None:
     os.environ["PYTENSOR_FLAGS"] = ",".join(given)
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
-    # PyMC prints this hint for every model; the code that runs here is numba's, not C++.
     os.environ.setdefault("MPLBACKEND", "Agg")

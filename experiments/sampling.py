@@ -63,7 +63,7 @@ class ProgressLine:
 
 
 def compile_model(model: pm.Model) -> Any:
-    """Native code for the model's log density and gradient, from the cache where it can be."""
+    """Native code for the model's log density and gradient; from the cache where it can be."""
     import nutpie
 
     return nutpie.compile_pymc_model(model)

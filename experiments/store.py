@@ -56,7 +56,11 @@ def resolve_run(text: str) -> Path:
     """
     if (Path(text) / "verdict.json").is_file():
         return Path(text)
-    found = [path.parent for path in runs_folder().glob("*/*/verdict.json")]
+    found = [
+        path.parent
+        for path in runs_folder().glob("*/*/verdict.json")
+        if not _TEMPORARY.match(path.parent.name)
+    ]
     matches = [path for path in found if path.name == text] or [
         path for path in found if path.name.startswith(text)
     ]
@@ -80,13 +84,15 @@ def resolve_run(text: str) -> Path:
 def new_run(experiment: str, run_id: str) -> Iterator[Path]:
     """A temporary folder that becomes ``<run-id>`` when the block ends well, else is removed.
 
-    Where a finished run of the id exists the new one becomes ``<run-id>.2``, and so on. The final
-    path is written into the yielded folder's name only at the end: use `finished_path`.
+    Where a run of the id exists the new one becomes ``<run-id>.2``, and so on.
     """
     parent = runs_folder() / experiment
     parent.mkdir(parents=True, exist_ok=True)
     sweep(parent)
     temporary = parent / f".tmp-{run_id}-{os.getpid()}"
+    # Process numbers come round again, soonest in containers: a folder of our own number and id is
+    # what an earlier process left behind, and `sweep` took it for alive.
+    shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
         yield temporary

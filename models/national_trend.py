@@ -50,6 +50,7 @@ from models.rates import (
     share_in_top_fifth,
     spans,
     spread,
+    three_figures,
     weighted_mean,
 )
 from models.sensitivity import rescale_normal_prior
@@ -787,17 +788,16 @@ def answer(summary: pd.DataFrame, observations: CountObservations, options: Tren
     rates = summary[summary["estimand"] == "national_rate"].sort_values("year")
     ratios = summary[summary["estimand"] == "la_ratio_90_10"].sort_values("year")
     first, last, ratio = rates.iloc[0], rates.iloc[-1], ratios.iloc[-1]
-    against = (
-        f", against {first['mean']:.3g} ({first['lower']:.3g} to {first['upper']:.3g})"
-        f" in {int(first['year'])}"
-    )
     return (
-        f"{outcome} ran at {last['mean']:.3g} {unit} in {int(last['year'])} "
-        f"(90 % interval {last['lower']:.3g} to {last['upper']:.3g})"
-        f"{against}; an authority at the 90th percentile had "
-        f"{ratio['mean']:.2f} times the rate of one at the 10th "
-        f"({ratio['lower']:.2f} to {ratio['upper']:.2f})."
+        f"{outcome} ran at {three_figures(last['mean'])} {unit} in {int(last['year'])} "
+        f"(90% interval {_interval(last)}), against {three_figures(first['mean'])} "
+        f"({_interval(first)}) in {int(first['year'])}; an authority at the 90th percentile had "
+        f"{three_figures(ratio['mean'])} times the rate of one at the 10th ({_interval(ratio)})."
     )
+
+
+def _interval(row: pd.Series) -> str:
+    return f"{three_figures(row['lower'])} to {three_figures(row['upper'])}"
 
 
 SPEC = ModelSpec(

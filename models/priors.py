@@ -1,5 +1,6 @@
 """Priors as declarations: a distribution, what it means on the natural scale, and why."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -48,9 +49,14 @@ class Prior:
                 f"{', '.join(self.parameters) or 'nothing'}"
             )
         found += [
+            f"{self.distribution} needs a finite {name}, given {value}"
+            for name, value in self.parameters.items()
+            if not math.isfinite(value)
+        ]
+        found += [
             f"{self.distribution} needs {name} > 0, given {value}"
             for name, value in self.parameters.items()
-            if name not in _UNBOUNDED and not value > 0
+            if name not in _UNBOUNDED and value <= 0
         ]
         if self.distribution == "Uniform" and not found:
             lower, upper = self.parameters["lower"], self.parameters["upper"]

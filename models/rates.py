@@ -75,3 +75,11 @@ def spans(years: Sequence[int]) -> str:
         else:
             runs.append([year])
     return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def three_figures(value: float) -> str:
+    """Three significant figures, trailing zeros kept and no exponent: 25.0, 2.30, 1,230."""
+    if value == 0:
+        return "0"
+    decimals = max(0, 2 - int(np.floor(np.log10(abs(value)))))
+    return f"{round(value, 2 - int(np.floor(np.log10(abs(value))))):,.{decimals}f}"

@@ -1,0 +1,99 @@
+"""Priors: what can be declared, what is refused and in which words, and what is built."""
+
+import numpy as np
+import pymc as pm
+import pytest
+from scipy import stats
+
+from models import CATALOGUE, load_model
+from models.priors import DISTRIBUTIONS, Prior, draw_from
+
+VALID: dict[str, dict[str, float]] = {
+    "Normal": {"mu": -1.0, "sigma": 2.0},
+    "HalfNormal": {"sigma": 2.0},
+    "StudentT": {"nu": 4.0, "mu": 0.0, "sigma": 2.0},
+    "LogNormal": {"mu": -4.6, "sigma": 0.5},
+    "Exponential": {"lam": 2.0},
+    "Gamma": {"alpha": 2.0, "beta": 3.0},
+    "InverseGamma": {"alpha": 2.0, "beta": 3.0},
+    "Uniform": {"lower": -1.0, "upper": 3.0},
+    "Beta": {"alpha": 2.0, "beta": 3.0},
+    "Correlation": {"eta": 2.0},
+}
+# The same distributions by scipy, at 0.4.
+DENSITY_AT_04 = {
+    "Normal": stats.norm(-1, 2).logpdf(0.4),
+    "HalfNormal": stats.halfnorm(scale=2).logpdf(0.4),
+    "StudentT": stats.t(4, 0, 2).logpdf(0.4),
+    "LogNormal": stats.lognorm(0.5, scale=np.exp(-4.6)).logpdf(0.4),
+    "Exponential": stats.expon(scale=1 / 2).logpdf(0.4),
+    "Gamma": stats.gamma(2, scale=1 / 3).logpdf(0.4),
+    "InverseGamma": stats.invgamma(2, scale=3).logpdf(0.4),
+    "Uniform": stats.uniform(-1, 4).logpdf(0.4),
+    "Beta": stats.beta(2, 3).logpdf(0.4),
+}
+
+
+def prior(distribution: str, **parameters: float) -> Prior:
+    return Prior("size", distribution, parameters, "meaning", "reason")
+
+
+def test_every_distribution_is_tried() -> None:
+    assert VALID.keys() == DISTRIBUTIONS.keys()
+    assert all(tuple(VALID[name]) == DISTRIBUTIONS[name] for name in VALID)
+
+
+@pytest.mark.parametrize("distribution", DENSITY_AT_04)
+def test_parameters_mean_what_their_names_say(distribution: str) -> None:
+    declared = prior(distribution, **VALID[distribution])
+    assert declared.faults() == []
+    with pm.Model(coords={"la": ["a", "b"]}) as model:
+        drawn = draw_from(declared)
+        draw_from(Prior("many", distribution, VALID[distribution], "", ""), dims="la")
+    assert model.named_vars_to_dims["many"] == ("la",)
+    density = pm.logp(drawn, np.array(0.4)).eval(mode="FAST_COMPILE")
+    assert density == pytest.approx(DENSITY_AT_04[distribution], rel=1e-6)
+
+
+@pytest.mark.parametrize("eta", [1.0, 2.0, 5.0])
+def test_a_correlation_is_the_lkj_of_two_effects(eta: float) -> None:
+    """The LKJ density of one correlation is (1 - r^2)^(eta - 1), its variance 1/(2 eta + 1)."""
+    with pm.Model() as model:
+        drawn = draw_from(prior("Correlation", eta=eta))
+    assert [rv.name for rv in model.free_RVs] == ["size_raw"]
+    draws = pm.draw(drawn, draws=4000, random_seed=2, mode="FAST_COMPILE")
+    assert np.abs(draws).max() < 1
+    assert stats.kstest((draws + 1) / 2, stats.beta(eta, eta).cdf).pvalue > 1e-3
+    assert draws.var() == pytest.approx(1 / (2 * eta + 1), rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        (prior("Cauchy", beta=1), "unknown distribution 'Cauchy'; known: Normal, HalfNormal"),
+        (prior("Normal", mu=0), "Normal takes mu, sigma; given: mu"),
+        (prior("Normal"), "given: nothing"),
+        (prior("HalfNormal", sigma=1, mu=0), "HalfNormal takes sigma; given: sigma, mu"),
+        (prior("HalfNormal", sigma=0), "HalfNormal needs sigma > 0, given 0"),
+        (prior("Gamma", alpha=-1, beta=1), "Gamma needs alpha > 0, given -1"),
+        (prior("Normal", mu=np.nan, sigma=1), "Normal needs a finite mu, given nan"),
+        (prior("HalfNormal", sigma=np.inf), "HalfNormal needs a finite sigma, given inf"),
+        (prior("Uniform", lower=2, upper=2), "Uniform needs lower < upper, given 2 and 2"),
+    ],
+)
+def test_a_fault_is_told_once_in_words(declared: Prior, words: str) -> None:
+    (fault,) = declared.faults()
+    assert words in fault
+
+
+def test_all_faults_of_one_prior_are_told() -> None:
+    assert len(prior("Gamma", alpha=-1, rate=-2).faults()) == 3
+
+
+@pytest.mark.parametrize("model", CATALOGUE)
+def test_every_declared_prior_can_be_built_and_says_what_and_why(model: str) -> None:
+    for name, declared in load_model(model).priors.items():
+        assert declared.name == name
+        assert declared.faults() == []
+        assert declared.meaning
+        assert declared.reason
