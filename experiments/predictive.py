@@ -12,6 +12,8 @@ import xarray as xr
 
 # A statistic outside the central 98 % of its replicates is a misfit; a departure, above 99 %.
 TAIL = 0.01
+# Log rates and ratios that differ by less than this differ by rounding alone.
+_SAME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -117,9 +119,8 @@ def _carry_over(x: np.ndarray, cells: _Cells) -> np.ndarray:
     """Correlation of an authority's residual with the next year's."""
     table = np.full((len(x), len(cells.la.names), len(cells.year.names)), np.nan)
     table[:, cells.la.index, cells.year.index] = cells.residual(x)
-    if table.shape[2] < 2:
-        return np.full(len(x), np.nan)
-    product = table[:, :, 1:] * table[:, :, :-1]
+    adjoining = np.flatnonzero(np.diff(np.asarray(cells.year.names, int)) == 1)
+    product = table[:, :, adjoining + 1] * table[:, :, adjoining]
     pairs = np.isfinite(product).sum(axis=(1, 2))
     cells_known = np.isfinite(table).sum(axis=(1, 2))
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -204,6 +205,9 @@ def _compare(
     draws = statistic.function(replicated, cells)
     if not np.isfinite(value) or not np.isfinite(draws).all():
         return _unmade(statistic, "too few cells")
+    # With one year or two some statistics are the same whatever the data; rounding must not judge.
+    if np.ptp(np.append(draws, value)) < _SAME:
+        return _unmade(statistic, "these years leave it no room to vary")
     lower, upper = np.quantile(draws, [0.05, 0.95])
     p = float((draws >= value).mean())
     misfit = p < TAIL or (p > 1 - TAIL and statistic.groups is None)
