@@ -209,6 +209,10 @@ def load_experiment(
     for text in sets:
         fault = _apply(merged, text)
         faults += [fault] if fault else []
+    asked = {text.partition("=")[0].strip() for text in sets}
+    if asked & {"options.outcome", "options.exposure"} and "question" not in asked:
+        # The file's question is about the file's outcome; the model's own fits any.
+        merged["question"] = CATALOGUE[model].question
     if cube and isinstance(merged.setdefault("data", {}), dict):
         merged["data"]["cube"] = cube
     return _check(model, name, merged, _Sources(tuple(files), tuple(map(_path_set, sets))), faults)

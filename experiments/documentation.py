@@ -221,11 +221,12 @@ def _recovery(spec: ModelSpec, path: Path) -> list[str]:
     seeds = int(table["seeds"].max())
     return [
         "## Recovery of known truth",
-        f"{seeds} simulated Englands, each with the same truth and its own data. Bias is the mean "
-        "error in posterior standard deviations, with its standard error over seeds. Coverage is "
-        f"that of the {INTERVAL} interval, with its 95 % binomial interval over the trials that "
-        "are taken as independent. At a fixed truth neither need be exact: a prior that alone "
-        "identifies a parameter moves them (see "
+        f"{seeds} simulated Englands of one process with fixed parameters, each with authorities, "
+        "yearly movements and counts of its own. Bias is the mean error in posterior standard "
+        "deviations, with its standard error over seeds. Coverage is that of the "
+        f"{INTERVAL} interval, with its 95 % binomial interval over the trials that are taken as "
+        "independent. With fixed parameters neither need be exact: a prior that alone identifies "
+        "a parameter moves them (see "
         "[the decision](../decisions/recovery-and-prior-identified-offsets.md)).",
         _table(
             ("Estimand", "Values", "Bias / sd", "Coverage", "Trials", "R-hat", "ESS"),

@@ -32,6 +32,9 @@ from data_prep.markers import (
 from data_prep.schema import CONFIDENCE, RECORD_COLUMNS
 from data_prep.sources.cin_columns import FIRST_YEAR, FLOWS, LAST_YEAR, Layout, Ratio, layout
 
+# A plan follows a conference, and a conference an enquiry: 0 of these beside more than a handful of
+# plans is a return that was not made (Kirklees, Reading, West Berkshire and Bury in 2010).
+PLAN_NEEDS = ("section47", "icpc")
 _CONFIDENCES = {
     "3": CONFIDENCE["high"],
     "2": CONFIDENCE["medium"],
@@ -561,6 +564,11 @@ def _bound_counts(
         else:
             outside = [cells[header] for header in banded.outside]
             counts[banded.measure] = suppression.sum_parts(total, inside, outside)
+    plans = counts.get("cpp_starts")
+    if plans and plans.is_known and plans.lower > SMALL[1]:
+        for measure in PLAN_NEEDS:
+            if measure in counts and counts[measure].value == 0:
+                counts[measure] = empty_cell(NOT_AVAILABLE)
     for measure, cell in counts.items():
         parent = counts.get(MEASURES[measure].parent or "")
         if parent and parent.status == NOT_AVAILABLE and cell.value == 0:

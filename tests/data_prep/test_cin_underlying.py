@@ -154,6 +154,17 @@ def test_a_zero_without_a_return_is_not_a_count(
     assert record(records, "E09000025", "cpp_open_2_years")["status"] == STATUS["not_available"]
 
 
+@pytest.mark.parametrize(("plans", "status"), [("96", "not_available"), ("0", "exact")])
+def test_no_enquiry_beside_plans_is_no_return(
+    write_census: Callable[..., Path], put: Callable, plans: str, status: str
+) -> None:
+    texts = {"S47in0910": "0", "ICPCin0910": "0", "ICPC15daysofS470910": "0", "CPPIn0910": plans}
+    texts |= {"%ICPC15daysofS470910": "0", "CPPin0910SecondTime": "0", "%CPPin0910SecondTime": "0"}
+    records = read_cin_underlying(write_census(2010, put("Leeds", **texts)).parent, [2010]).records
+    for measure in ("section47", "icpc", "icpc_15_days"):
+        assert record(records, "E08000035", measure)["status"] == STATUS[status]
+
+
 def test_a_lone_hidden_count_is_small(write_census: Callable[..., Path], put: Callable) -> None:
     path = write_census(2013, put("Leeds", ReferralsNFA1213="x", **{"%ReferralsNFA1213": "x"}))
     records = read_cin_underlying(path.parent, [2013]).records

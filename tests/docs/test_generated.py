@@ -10,6 +10,8 @@ from models import CATALOGUE, load_model
 
 ROOT = DOCS.parent
 WRITTEN = pages()
+# The file that README tells a reader to write.
+TO_BE_WRITTEN = "experiments/configs/national_trend--conferences.toml"
 
 
 @pytest.mark.parametrize("relative", WRITTEN, ids=str)
@@ -75,4 +77,5 @@ def test_files_named_in_prose_exist(path: Path) -> None:
     """Paths in backticks that begin with a folder of the project."""
     folders = "data_prep|models|experiments|reports|tests|docs|scripts"
     named = re.findall(rf"`((?:{folders})/[\w./-]*)`", path.read_text(encoding="utf-8"))
+    named = [name for name in named if name != TO_BE_WRITTEN]
     assert [name for name in named if not (ROOT / name).exists()] == []

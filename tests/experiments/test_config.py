@@ -316,3 +316,10 @@ def test_unknown_variant_lists_the_known_ones(write: Callable[[str, str], Path])
 def test_unknown_model_lists_every_model(model: str) -> None:
     (fault,) = faults_of(model=model)
     assert all(name in fault.remedy for name in CATALOGUE)
+
+
+def test_another_outcome_does_not_keep_the_question_about_the_first() -> None:
+    base = load_experiment("national_trend")
+    other = load_experiment("national_trend", sets=["options.outcome=section47"])
+    assert "plans" in base.config.question
+    assert other.config.question == CATALOGUE["national_trend"].question
