@@ -108,10 +108,11 @@ PRIORS = {
         ),
         Prior(
             "trend_step_sd",
-            "HalfNormal",
-            {"sigma": 0.1},
-            "national rate moves by up to about 20 % from one year to the next",
-            "the steepest year on record (plans, 2009-10) moved by 17 %",
+            "LogNormal",
+            {"mu": -3.0, "sigma": 0.6},
+            "national rate usually moves by 1.5 to 16 % from one year to the next (95 %)",
+            "recording alone moves it by a per cent or two, the steepest year on record (plans, "
+            "2009-10) by 17 %; no published series stands still",
         ),
         Prior(
             "trend_slope",
