@@ -190,8 +190,10 @@ def _observed(model: Any) -> xr.Dataset:
 
 
 def _write_trace(tree: xr.DataTree, path: Path) -> None:
+    # Libraries sign their groups with the time of day; criticism's attributes are its totals.
     for node in tree.subtree:
-        node.attrs.clear()
+        if node.name != "criticism":
+            node.attrs.clear()
     encoding = {
         node.path: {
             str(name): {"zlib": True, "complevel": 1, "shuffle": True}

@@ -76,20 +76,26 @@ def sample(
     import nutpie
 
     progress = ProgressLine()
+    sampler = nutpie.sample(
+        compiled,
+        draws=config.draws,
+        tune=config.tune,
+        chains=config.chains,
+        cores=cores,
+        seed=seed,
+        save_warmup=False,
+        progress_bar=False,
+        progress_callback=progress,
+        target_accept=config.target_accept,
+        maxdepth=config.max_treedepth,
+        blocking=False,
+    )
+    # While it blocks, nutpie answers an interrupt with the draws it has, as if they were all.
     try:
-        tree = nutpie.sample(
-            compiled,
-            draws=config.draws,
-            tune=config.tune,
-            chains=config.chains,
-            cores=cores,
-            seed=seed,
-            save_warmup=False,
-            progress_bar=False,
-            progress_callback=progress,
-            target_accept=config.target_accept,
-            maxdepth=config.max_treedepth,
-        )
+        tree = sampler.wait()
+    except BaseException:
+        sampler.cancel()
+        raise
     finally:
         progress.close()
     stats = tree["sample_stats"].to_dataset()

@@ -10,9 +10,17 @@ import pytensor.tensor as pt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.integrate import trapezoid
 from scipy.stats import nbinom
+from scipy.stats import t as student_t
 
-from models.likelihoods import EXACT_WIDTH, interval_nodes, negative_binomial_counts
+from models.likelihoods import (
+    EXACT_WIDTH,
+    dispersion_of,
+    interval_nodes,
+    negative_binomial_counts,
+    totals_over_uncertain_exposure,
+)
 
 # Largest errors of a log probability by quadrature that the tests below allow: overall, and where
 # the lower bound is 100 or more.
@@ -217,3 +225,67 @@ def test_predictive_draws_have_the_mean_and_variance_of_the_model() -> None:
 
 def test_draws_survive_an_absurd_mean() -> None:
     assert (draw(np.array([np.exp(400.0)]), 6.0, 5) > 0).all()
+
+
+# ------------------------------------------------------------ totals over uncertain exposure
+
+
+def total_log_density(
+    value: np.ndarray, low: np.ndarray, high: np.ndarray, sd: float
+) -> np.ndarray:
+    """Log density of log totals at a log rate of -5."""
+    rate, scale = pt.dscalar("log_rate"), pt.dscalar("sd")
+    with pm.Model(coords={"year": range(len(value))}) as model:
+        totals_over_uncertain_exposure(
+            "total",
+            log_rate=rate + np.zeros(len(value)),
+            sd=scale,
+            log_exposure_lower=low,
+            log_exposure_upper=high,
+            observed=value,
+            dims="year",
+        )
+    (density,) = model.logp(sum=False)
+    return pytensor.function([rate, scale], density, mode=FAST)(-5.0, sd)
+
+
+@pytest.mark.parametrize("sd", [0.003, 0.01, 0.05])
+@pytest.mark.parametrize("width", [0.0, 2e-4, 0.01, 0.1])
+def test_totals_integrate_the_exposure_out(width: float, sd: float) -> None:
+    """Against numerical integration, out to where the density is 100 scales away."""
+    low = np.full(9, 16.0)
+    value = 11.0 + width / 2 + sd * np.array([-100, -20, -5, -1, 0, 1, 5, 20, 100.0])
+    found = total_log_density(value, low, low + width, sd)
+    law = student_t(4, scale=sd)
+    if width == 0:
+        expected = law.pdf(value - 11.0)
+    else:
+        exposure = np.linspace(16.0, 16.0 + width, 4001)
+        expected = trapezoid(law.pdf(value[:, None] + 5.0 - exposure), dx=1 / 4000)
+    np.testing.assert_allclose(found, np.log(expected), atol=2e-5)
+
+
+def test_totals_are_drawn_around_rate_and_exposure() -> None:
+    low, high = np.array([16.0, 16.2]), np.array([16.0, 16.4])
+    with pm.Model(coords={"year": [2008, 2009]}):
+        total = totals_over_uncertain_exposure(
+            "total",
+            log_rate=pt.as_tensor(np.array([-5.0, -5.0])),
+            sd=pt.as_tensor(np.float64(0.01)),
+            log_exposure_lower=low,
+            log_exposure_upper=high,
+            observed=np.array([11.0, 11.3]),
+            dims="year",
+        )
+    draws = pm.draw(total, draws=8000, random_seed=4, mode=FAST)
+    np.testing.assert_allclose(draws.mean(axis=0), [11.0, 11.3], atol=0.004)
+    # Student's t with 4 degrees of freedom has twice its squared scale as variance.
+    expected = 2 * 0.01**2 + (high - low) ** 2 / 12
+    np.testing.assert_allclose(draws.var(axis=0), expected, rtol=0.15)
+
+
+def test_dispersion_is_the_inverse_square_of_the_scatter_down_to_a_floor() -> None:
+    scatter = pt.dscalar("scatter")
+    dispersion = pytensor.function([scatter], dispersion_of(scatter), mode=FAST)
+    assert dispersion(0.2) == pytest.approx(25.0, rel=1e-4)
+    assert dispersion(0.0) == pytest.approx(1e6)
