@@ -17,6 +17,7 @@ from data_prep.markers import DERIVED, EXACT, NOT_AVAILABLE, NOT_COLLECTED, ROUN
 from data_prep.register import ENGLAND
 from data_prep.schema import CONFIDENCE, KNOWN, PUBLISHED, SCHEMA_VERSION, measure_variables
 from data_prep.sources.cin_underlying import read_cin_underlying
+from data_prep.sources.files import scan
 from data_prep.sources.national import derive_national, describe_coverage, read_national_series
 
 NOTE = (
@@ -60,8 +61,9 @@ def build_published(
     national = _span(national_years) if national_years else window
     geography.check_window(window[0], window[-1])
     series = read_national_series(sorted({*window, *national}))
-    reading = read_cin_underlying(raw, window)
+    reading = read_cin_underlying(scan(raw), window)
     records = reading.records
+    _require_figures(records, window, raw)
     findings = checks.check_records(records, reading.ratios, series)
     _refuse(findings)
     units = geography.stable_units(window[0], window[-1])
@@ -100,6 +102,24 @@ def _span(years: Sequence[int]) -> list[int]:
             [Fault(column="years", problem="no years selected", remedy="write --years 2010-2014")]
         )
     return list(range(min(years), max(years) + 1))
+
+
+def _require_figures(records: pd.DataFrame, window: Sequence[int], raw: Path) -> None:
+    """Refuse a window with years of which no file says anything."""
+    found = set(records.loc[records["la_code"] != ENGLAND, "year"])
+    missing = [year for year in window if year not in found]
+    if missing:
+        raise DataError(
+            [
+                Fault(
+                    file=str(raw),
+                    column="years",
+                    value=", ".join(map(str, missing)),
+                    problem="no file of the children in need census for these years",
+                    remedy="put the publisher's files there, or choose other years",
+                )
+            ]
+        )
 
 
 def _refuse(findings: Sequence[Finding]) -> None:

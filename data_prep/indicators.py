@@ -308,6 +308,22 @@ _MEASURES = (
         regimes=WEEKS_TO_MONTHS,
         parent="cin_ended",
     ),
+    *(
+        Measure(
+            f"cin_ended_{name}",
+            f"Episodes of need ended after {text}",
+            "episodes",
+            f"Episodes of need that ended in the year having lasted {text}; from 2011.",
+            CIN,
+            parent="cin_ended",
+        )
+        for name, text in (
+            ("3_6_months", "3 months to less than 6"),
+            ("6_12_months", "6 months to less than a year"),
+            ("1_2_years", "a year to less than 2"),
+            ("2_years", "2 years or more"),
+        )
+    ),
     Measure(
         "cin_at_31_march",
         "Children in need at 31 March",
@@ -487,6 +503,14 @@ _INDICATORS = (
         "cin_ended_3_months_share",
         "Episodes ended in 3 months",
         "cin_ended_3_months",
+        "cin_ended",
+        100,
+        True,
+    ),
+    Indicator(
+        "cin_ended_2_years_share",
+        "Episodes ended after 2+ years",
+        "cin_ended_2_years",
         "cin_ended",
         100,
         True,

@@ -51,6 +51,8 @@ RECORD_COLUMNS = (
     "confidence",
     "source",
     "release",
+    # Year in which the release came out: decides which of two releases wins.
+    "released",
 )
 
 
@@ -182,6 +184,19 @@ def cube_hash(tree: xr.DataTree) -> str:
     return digest.hexdigest()
 
 
+def compression(tree: xr.DataTree, level: int) -> dict[str, dict[str, dict[str, int]]]:
+    """Encoding by group and variable that packs the numbers of ``tree``, for ``to_netcdf``."""
+    packed = {
+        node.path: {
+            str(name): {"zlib": True, "complevel": level, "shuffle": True}
+            for name, variable in node.to_dataset(inherit=False).data_vars.items()
+            if variable.dtype.kind in "fiu" and variable.ndim
+        }
+        for node in tree.subtree
+    }
+    return {path: variables for path, variables in packed.items() if variables}
+
+
 def save_cube(tree: xr.DataTree, path: Path) -> Path:
     """Write ``tree`` to ``path`` at once or not at all, with its hash as the root attribute
     ``cube_hash``.
@@ -190,15 +205,7 @@ def save_cube(tree: xr.DataTree, path: Path) -> Path:
     tree.attrs["cube_hash"] = cube_hash(tree)
     partial = path.with_name(f".tmp-{path.name}-{os.getpid()}")
     try:
-        encoding = {
-            node.path: {
-                str(name): {"zlib": True, "complevel": 4}
-                for name, variable in node.to_dataset(inherit=False).data_vars.items()
-                if variable.dtype.kind in "fiu" and variable.ndim
-            }
-            for node in tree.subtree
-        }
-        tree.to_netcdf(partial, engine="netcdf4", encoding={k: v for k, v in encoding.items() if v})
+        tree.to_netcdf(partial, engine="netcdf4", encoding=compression(tree, level=4))
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ import tomli_w
 import xarray as xr
 
 from data_prep.indicators import MEASURES
-from data_prep.schema import load_cube
+from data_prep.schema import compression, load_cube
 from experiments import provenance, store
 from experiments.config import Experiment
 from experiments.criticism import criticise
@@ -77,10 +77,9 @@ def fit(prepared: Prepared, command: str) -> Path:
     experiment = prepared.experiment
     with store.new_run(experiment.name, prepared.run_id) as folder, _logged(folder / "log.txt"):
         _write_run(prepared, folder, command)
-        target = folder
     run = store.find_run(experiment.name, prepared.run_id)
     if run is None:
-        raise RuntimeError(f"{target} was written and is not there")
+        raise RuntimeError(f"{folder} was written and is not there")
     return run
 
 
@@ -194,15 +193,7 @@ def _write_trace(tree: xr.DataTree, path: Path) -> None:
     for node in tree.subtree:
         if node.name != "criticism":
             node.attrs.clear()
-    encoding = {
-        node.path: {
-            str(name): {"zlib": True, "complevel": 1, "shuffle": True}
-            for name, variable in node.to_dataset(inherit=False).data_vars.items()
-            if variable.dtype.kind in "fiu" and variable.ndim
-        }
-        for node in tree.subtree
-    }
-    tree.to_netcdf(path, engine="netcdf4", encoding={k: v for k, v in encoding.items() if v})
+    tree.to_netcdf(path, engine="netcdf4", encoding=compression(tree, level=1))
 
 
 def _verdict(

@@ -1,7 +1,8 @@
 """Recovery of known truth: fit many simulated Englands and hold estimands against `/truth`.
 
-The truth is fixed and the data are drawn anew, so coverage need not be exact; calibration, where
-parameters come from the prior, is where exactness is claimed. No replicate is discarded.
+Each replicate is an England of its own: national parameters are those of the simulation's options,
+authorities and data are drawn anew. They do not come from the model's priors, so coverage need not
+be exact; calibration, where they do, is where exactness is claimed. No replicate is discarded.
 """
 
 import logging
@@ -14,7 +15,6 @@ import pandas as pd
 import xarray as xr
 from scipy.stats import beta
 
-from data_prep.schema import cube_hash
 from data_prep.simulated import SimulationOptions, build_simulated
 from experiments.config import SamplerConfig, load_experiment
 from experiments.diagnostics import INTERVAL_WIDTH, convergence
@@ -47,7 +47,6 @@ def recover(
     tables = []
     for number, seed in enumerate(seeds, 1):
         cube = build_simulated(SimulationOptions(seed=seed, **(simulation or {})))
-        cube.attrs["cube_hash"] = cube_hash(cube)
         data = experiment.config.data
         observations = spec.observe(cube, options, years=data.years, exclude=data.exclude)
         built = spec.build(observations, options, experiment.priors)

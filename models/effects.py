@@ -52,10 +52,11 @@ def correlated_level_and_slope(
 ) -> tuple[pt.TensorVariable, pt.TensorVariable]:
     """Level and slope of each authority, bivariate normal; two tensors of shape (la,).
 
-    Levels are drawn around ``mean`` (hierarchical centring). The joint density is factored in one
-    of two ways, which differ for the sampler alone: slopes drawn on their own scale where the data
+    Levels are drawn around ``mean`` (hierarchical centring). The density of slopes and of levels
+    around their mean is factored in one of two ways: slopes drawn on their own scale where the data
     show them clearly, and as standard scores where they do not, for then their scale may be near
-    zero and the posterior would narrow to a funnel.
+    zero and the posterior would narrow to a funnel. The two differ only in how far the
+    authorities' mean level may lie from ``mean``, by the factor ``sqrt(1 - correlation**2)``.
     """
     level_sd = draw_from(priors["la_level_sd"])
     slope_sd = draw_from(priors["la_slope_sd"])
@@ -76,8 +77,7 @@ def slopes_are_clear(log_rates: pd.DataFrame) -> bool:
     """Whether slopes of authorities vary by more than chance scatter alone would make them.
 
     ``log_rates`` is (la, year), NaN where unknown. Compares the variance of least-squares slopes
-    with their mean sampling variance; only the choice of parameterisation hangs on it, never the
-    posterior.
+    with their mean sampling variance; only the choice of parameterisation hangs on it.
     """
     centred = log_rates.sub(log_rates.mean(axis=0), axis=1)
     complete = centred[centred.notna().sum(axis=1) >= 3]

@@ -90,7 +90,8 @@ def build_simulated(options: SimulationOptions | None = None) -> xr.DataTree:
     drawn, workforce = _draw(options, places, scores, years, la_years, population, single)
     cells: dict[str, Cells] = {}
     published = {"population_0_17": population, **drawn.counts, **workforce}
-    for name in MEASURES:
+    # Measures without a process of their own are left out.
+    for name in (name for name in MEASURES if name in published):
         possible = exists(options, name, la_years, single)
         cells[name] = publish_la_measure(
             options, name, la_years, published[name], possible, missing
@@ -246,7 +247,7 @@ def _national(
     options: SimulationOptions, years: np.ndarray, totals: dict[str, np.ndarray]
 ) -> xr.Dataset:
     variables: dict[str, xr.DataArray] = {}
-    for name in MEASURES:
+    for name in (name for name in MEASURES if name in totals):
         cell = publish_total(options, name, years, totals[name])
         own = measure_variables(
             name,

@@ -5,15 +5,10 @@ whatever code it carries: it bears Isle of Wight's in all years but 2016. Source
 ``cin_columns.py``; hidden counts: ``suppression.py``.
 """
 
-import csv
 import difflib
-import io
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-import pandas as pd
 
 from data_prep import register, suppression
 from data_prep.errors import DataError, Fault
@@ -29,8 +24,10 @@ from data_prep.markers import (
     exact_cell,
     rounded_cell,
 )
-from data_prep.schema import CONFIDENCE, RECORD_COLUMNS
+from data_prep.schema import CONFIDENCE
 from data_prep.sources.cin_columns import FIRST_YEAR, FLOWS, LAST_YEAR, Layout, Ratio, layout
+from data_prep.sources.files import RawFile
+from data_prep.sources.reading import Reading, make_reading
 
 # A plan follows a conference, and a conference an enquiry: 0 of these beside more than a handful of
 # plans is a return that was not made (Kirklees, Reading, West Berkshire and Bury in 2010).
@@ -50,26 +47,6 @@ _RECOGNISED = 0.5
 # decimals; trailing zeros are dropped.
 _HALF_TENTH = 0.055
 
-RATIO_COLUMNS = (
-    "la_code",
-    "year",
-    "measure",
-    "base",
-    "per",
-    "printed",
-    "half_unit",
-    "column",
-    "source",
-)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """Records, and the printed rates and per cents to check them against."""
-
-    records: pd.DataFrame
-    ratios: pd.DataFrame
-
 
 @dataclass(frozen=True)
 class _Row:
@@ -84,115 +61,78 @@ class _Row:
         return self.authority.la_code if self.authority else register.ENGLAND
 
 
-def read_cin_underlying(raw: Path, years: Iterable[int]) -> Reading:
-    """Read the census files of ``years`` that lie anywhere below ``raw``.
+def recognise(file: RawFile) -> str | None:
+    """What the file is, when it is one of this source."""
+    year = _year_of(file.header)
+    return f"children in need census, underlying data, year ending March {year}" if year else None
+
+
+def read_cin_underlying(files: Sequence[RawFile], years: Iterable[int]) -> Reading:
+    """Read the census files of ``years``; a year without a file has no records.
 
     Raises
     ------
     DataError
-        With every fault of every file: files missing, columns missing or unknown, rows duplicated
-        or missing, codes unknown, cells that are no numbers, counts that cannot be.
+        With every fault of every file: years printed twice, columns missing or unknown, rows
+        duplicated or missing, codes unknown, cells that are no numbers, counts that cannot be.
     """
-    files, faults = _find_files(raw, sorted(set(years)))
+    chosen, faults = _find_files(files, sorted(set(years)))
     records: list[tuple] = []
     ratios: list[tuple] = []
-    for year, (path, header, lines) in sorted(files.items()):
+    for year, file in sorted(chosen.items()):
         plan = layout(year)
-        bad = _check_header(path.name, header, plan)
+        header = list(file.header)
+        bad = _check_header(file.name, header, plan)
         if not bad:
-            rows, bad = _read_rows(path.name, header, lines, plan)
+            rows, bad = _read_rows(file.name, header, file.rows, plan)
             for row in rows:
-                bad += _read_row(path.name, row, plan, records, ratios)
+                bad += _read_row(file.name, row, plan, records, ratios)
         faults += bad
     if faults:
         raise DataError(faults)
-    return Reading(
-        pd.DataFrame(records, columns=list(RECORD_COLUMNS)),
-        pd.DataFrame(ratios, columns=list(RATIO_COLUMNS)),
-    )
+    return make_reading(records, ratios)
 
 
-def _lines(path: Path) -> list[tuple[int, list[str]]]:
-    """Line numbers and cells; text is UTF-8, or else Windows-1252 as in the publisher's notes."""
-    content = path.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("cp1252", errors="replace")
-    reader = csv.reader(io.StringIO(text, newline=""))
-    return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
-
-
-type _File = tuple[Path, list[str], list[tuple[int, list[str]]]]
-
-
-def _find_files(raw: Path, years: list[int]) -> tuple[dict[int, _File], list[Fault]]:
-    if not raw.is_dir():
-        return {}, [
-            Fault(
-                file=str(raw),
-                problem="no such folder",
-                remedy="give the folder that holds the official files with --raw",
-            )
-        ]
+def _find_files(
+    files: Sequence[RawFile], years: list[int]
+) -> tuple[dict[int, RawFile], list[Fault]]:
     faults: list[Fault] = []
-    files: dict[int, _File] = {}
-    strangers: list[tuple[Path, list[str]]] = []
-    for path in sorted(path for path in raw.rglob("*") if path.suffix.lower() == ".csv"):
-        with path.open("rb") as file:
-            # Only the census and its relatives begin so; other tables are left unread.
-            if b"geog_l" not in file.read(16):
-                continue
-        (_, header), *lines = _lines(path)
-        header = [clean_text(cell) for cell in header]
-        year = _recognise(header)
+    found: dict[int, RawFile] = {}
+    strangers: list[RawFile] = []
+    for file in files:
+        # Only the census and its relatives begin so; other tables are left unread.
+        if file.header[:1] != ("geog_l",):
+            continue
+        year = _year_of(file.header)
         if year is None:
-            strangers.append((path, header))
-        elif year in files:
+            strangers.append(file)
+        elif year in found:
             faults.append(
                 Fault(
-                    file=path.name,
-                    value=str(files[year][0]),
+                    file=file.name,
+                    value=found[year].name,
                     problem=f"a second file for the year ending March {year}",
                     remedy="keep one of the two",
                 )
             )
         elif year in years:
-            files[year] = (path, header, lines)
+            found[year] = file
     for year in years:
-        if year in files:
-            continue
-        if not FIRST_YEAR <= year <= LAST_YEAR:
-            faults.append(
-                Fault(
-                    column="years",
-                    value=str(year),
-                    problem=f"authority figures are read for {FIRST_YEAR}-{LAST_YEAR} only",
-                    remedy="choose years within them",
-                )
-            )
+        if year in found or not FIRST_YEAR <= year <= LAST_YEAR:
             continue
         plan = layout(year)
-        stranger = next(
-            (item for item in strangers if item[0].name.lower() == plan.file_name.lower()), None
-        )
-        if stranger:
-            faults.append(_unknown_layout(*stranger, plan))
-        else:
-            faults.append(
-                Fault(
-                    file=str(raw),
-                    value=plan.file_name,
-                    problem=f"no file of the children in need census for the year ending March "
-                    f"{year}",
-                    remedy=f"put the underlying data of {plan.release} there",
-                )
-            )
-    return files, faults
+        faults += [
+            _unknown_layout(file, plan)
+            for file in strangers
+            if file.path.name.lower() == plan.file_name.lower()
+        ]
+    return found, faults
 
 
-def _recognise(header: list[str]) -> int | None:
+def _year_of(header: Sequence[str]) -> int | None:
     """The year whose columns the header holds, or None."""
+    if tuple(header[:1]) != ("geog_l",):
+        return None
     found = set(header)
     shares = {
         year: len(found & set(layout(year).headers)) / len(layout(year).headers)
@@ -207,11 +147,12 @@ def _nearest(header: str, known: Iterable[str]) -> str:
     return f"nearest: {', '.join(matches)}" if matches else "nothing near it"
 
 
-def _unknown_layout(path: Path, header: list[str], plan: Layout) -> Fault:
+def _unknown_layout(file: RawFile, plan: Layout) -> Fault:
+    header = file.header
     expected = [name for name in plan.headers if name not in header]
     nearest = "; ".join(f"{name}, {_nearest(name, header)}" for name in expected[:5])
     return Fault(
-        file=path.name,
+        file=file.name,
         row=1,
         problem=f"unknown layout: found {', '.join(header)}; expected {', '.join(plan.headers)}; "
         f"for example {nearest}",
@@ -422,6 +363,7 @@ def _read_row(
                 confidence,
                 file,
                 plan.release,
+                plan.year,
             )
         )
     for ratio, cell in shares.items():
@@ -438,6 +380,7 @@ def _read_row(
                     half_unit,
                     ratio.header,
                     file,
+                    plan.year,
                 )
             )
     return []

@@ -108,6 +108,7 @@ def read_national_series(years: Iterable[int], path: Path = TABLE) -> pd.DataFra
                     CONFIDENCE["none"],
                     SOURCES[row["source"]].citation,
                     row["vintage"],
+                    int(row["year"]),
                 )
             )
     return pd.DataFrame(records, columns=list(RECORD_COLUMNS))

@@ -5,7 +5,7 @@ from data_prep.checks import FAIL, PASS, WARNING
 from data_prep.markers import EXACT, NOT_AVAILABLE
 from data_prep.register import ENGLAND, authorities_in
 from data_prep.schema import RECORD_COLUMNS
-from data_prep.sources.cin_underlying import RATIO_COLUMNS
+from data_prep.sources.reading import RATIO_COLUMNS
 
 LEEDS = "E08000035"
 
@@ -24,6 +24,7 @@ def _records(*rows: tuple[str, int, str, float, float]) -> pd.DataFrame:
             0,
             "file.csv",
             "SFR",
+            year,
         )
         for code, year, measure, lower, upper in rows
     ]

@@ -13,6 +13,7 @@ from data_prep.register import ENGLAND
 from data_prep.schema import CONFIDENCE, RECORD_COLUMNS, STATUS
 from data_prep.sources.cin_columns import FIRST_YEAR, LAST_YEAR, layout
 from data_prep.sources.cin_underlying import read_cin_underlying
+from data_prep.sources.files import scan
 
 YEARS = range(FIRST_YEAR, LAST_YEAR + 1)
 WIGHT = "E06000046"
@@ -49,7 +50,7 @@ def test_every_authority_and_measure_is_read_once(
     year: int, write_census: Callable[..., Path]
 ) -> None:
     path = write_census(year)
-    reading = read_cin_underlying(path.parent, [year])
+    reading = read_cin_underlying(scan(path.parent), [year])
     assert list(reading.records.columns) == list(RECORD_COLUMNS)
     codes = {authority.la_code for authority in register.authorities_in(year)}
     assert set(reading.records["la_code"]) == {*codes, ENGLAND}
@@ -61,7 +62,7 @@ def test_every_authority_and_measure_is_read_once(
 @pytest.mark.parametrize("year", [2011, 2013])
 def test_england_is_not_isle_of_wight(year: int, write_census: Callable[..., Path]) -> None:
     path = write_census(year)
-    records = read_cin_underlying(path.parent, [year]).records
+    records = read_cin_underlying(scan(path.parent), [year]).records
     assert record(records, ENGLAND, "referrals")["value"] > 400_000
     assert record(records, WIGHT, "referrals")["value"] < 5_000
 
@@ -70,7 +71,7 @@ def test_thousands_separators_mixed_in_one_row(
     write_census: Callable[..., Path], put: Callable
 ) -> None:
     path = write_census(2011, put("Leeds", Referrals1011="3,210", Referrals1011Rate="."))
-    records = read_cin_underlying(path.parent, [2011]).records
+    records = read_cin_underlying(scan(path.parent), [2011]).records
     assert record(records, "E08000035", "referrals")["value"] == 3210
 
 
@@ -80,7 +81,7 @@ def test_percentiles_are_left_alone(write_census: Callable[..., Path]) -> None:
             row.append("IAsMedian1112" if row is table[0] else "0")
 
     path = write_census(2012, edit)
-    records = read_cin_underlying(path.parent, [2012]).records
+    records = read_cin_underlying(scan(path.parent), [2012]).records
     assert "initial_assessments" in set(records["measure"])
 
 
@@ -88,7 +89,7 @@ def test_ended_codes_in_later_files_are_the_same_authority(
     write_census: Callable[..., Path], put: Callable
 ) -> None:
     path = write_census(2014, put("Gateshead", new_la_code="E08000020"))
-    records = read_cin_underlying(path.parent, [2014]).records
+    records = read_cin_underlying(scan(path.parent), [2014]).records
     assert "E08000020" not in set(records["la_code"])
     assert record(records, "E08000037", "referrals")["value"] > 0
 
@@ -99,13 +100,13 @@ def test_encodings_names_and_extensions(
 ) -> None:
     edit = put("Bristol, City of", geog_n="Bristol  City of – é")
     path = write_census(2013, edit, name="renamed.CSV", encoding=encoding)
-    records = read_cin_underlying(path.parent, [2013]).records
+    records = read_cin_underlying(scan(path.parent), [2013]).records
     assert record(records, "E06000023", "referrals")["value"] > 0
 
 
 def test_populations_and_england_are_rounded(write_census: Callable[..., Path]) -> None:
     path = write_census(2013)
-    records = read_cin_underlying(path.parent, [2013]).records
+    records = read_cin_underlying(scan(path.parent), [2013]).records
     population = record(records, "E08000035", "population_0_17")
     assert population["upper"] - population["lower"] == 100
     assert population["status"] == STATUS["rounded"]
@@ -123,7 +124,7 @@ def test_confidence_and_pilots(write_census: Callable[..., Path], put: Callable)
         **{"IAs%OfReferrals1112": "..", "IAs1112Rate": ".."},
     )
     path = write_census(2012, edit)
-    records = read_cin_underlying(path.parent, [2012]).records
+    records = read_cin_underlying(scan(path.parent), [2012]).records
     pilot = record(records, "E09000012", "initial_assessments")
     assert pilot["status"] == STATUS["not_applicable"]
     assert pilot["confidence"] == CONFIDENCE["pilot"]
@@ -136,7 +137,7 @@ def test_missing_returns_keep_their_reason(
     write_census: Callable[..., Path], put: Callable
 ) -> None:
     path = write_census(2014, put("Leeds", Referrals1314="..", Referrals1314Rate="..", SAs1314="."))
-    records = read_cin_underlying(path.parent, [2014]).records
+    records = read_cin_underlying(scan(path.parent), [2014]).records
     leeds = record(records, "E08000035", "referrals")
     assert leeds["status"] == STATUS["not_available"]
     assert pd.isna([leeds["value"], leeds["lower"], leeds["upper"]]).all()
@@ -150,7 +151,7 @@ def test_a_zero_without_a_return_is_not_a_count(
     texts = {f"CPPAt310312Duration{band}": text for band, text in bands.items()}
     texts |= {"CPPAt310312": "..", "CPPAt310312Rate": ".."}
     path = write_census(2012, put("Newham", **texts))
-    records = read_cin_underlying(path.parent, [2012]).records
+    records = read_cin_underlying(scan(path.parent), [2012]).records
     assert record(records, "E09000025", "cpp_open_2_years")["status"] == STATUS["not_available"]
 
 
@@ -160,14 +161,16 @@ def test_no_enquiry_beside_plans_is_no_return(
 ) -> None:
     texts = {"S47in0910": "0", "ICPCin0910": "0", "ICPC15daysofS470910": "0", "CPPIn0910": plans}
     texts |= {"%ICPC15daysofS470910": "0", "CPPin0910SecondTime": "0", "%CPPin0910SecondTime": "0"}
-    records = read_cin_underlying(write_census(2010, put("Leeds", **texts)).parent, [2010]).records
+    records = read_cin_underlying(
+        scan(write_census(2010, put("Leeds", **texts)).parent), [2010]
+    ).records
     for measure in ("section47", "icpc", "icpc_15_days"):
         assert record(records, "E08000035", measure)["status"] == STATUS[status]
 
 
 def test_a_lone_hidden_count_is_small(write_census: Callable[..., Path], put: Callable) -> None:
     path = write_census(2013, put("Leeds", ReferralsNFA1213="x", **{"%ReferralsNFA1213": "x"}))
-    records = read_cin_underlying(path.parent, [2013]).records
+    records = read_cin_underlying(scan(path.parent), [2013]).records
     assert bounds(records, "E08000035", "referrals_nfa") == (1, 5, STATUS["suppressed"])
 
 
@@ -182,7 +185,7 @@ def test_two_hidden_bands_may_be_large(write_census: Callable[..., Path], put: C
     bands = {"<3mths": "80", "3-6mths": "50", "6mths-1yr": "30", "1-2yrs": "x", "2+yrs": "x"}
     texts |= {f"CPPAt310313Duration{band}": text for band, text in bands.items()}
     path = write_census(2013, put("Leeds", **texts))
-    records = read_cin_underlying(path.parent, [2013]).records
+    records = read_cin_underlying(scan(path.parent), [2013]).records
     assert bounds(records, "E08000035", "cpp_open_2_years") == (1, 39, STATUS["suppressed"])
 
 
@@ -193,7 +196,7 @@ def test_sums_of_bands_are_intervals(write_census: Callable[..., Path], put: Cal
     path = write_census(
         2013, put("Leeds", IAs1213="600", IAs1213Rate="x", **texts, **{"IAs%OfReferrals1213": "x"})
     )
-    records = read_cin_underlying(path.parent, [2013]).records
+    records = read_cin_underlying(scan(path.parent), [2013]).records
     found = record(records, "E08000035", "initial_assessments_10_days")
     assert pd.isna(found["value"])
     assert (found["lower"], found["upper"]) == (501, 509)
@@ -210,7 +213,7 @@ def test_a_hidden_total_is_bounded_by_its_printed_rate(
     texts |= {"%IAsWithin7wd1011": "x", "IAsWithin10wd1011": "x", "%IAsWithin10wd1011": "x"}
     texts |= {"ReferralsWithin12mths1011": "x", "%ReferralsWithin12mths1011": "x"}
     path = write_census(2011, put("City of London", **texts))
-    records = read_cin_underlying(path.parent, [2011]).records
+    records = read_cin_underlying(scan(path.parent), [2011]).records
     assert bounds(records, "E09000001", "referrals") == (30, 30, STATUS["derived"])
     assert bounds(records, "E09000001", "initial_assessments") == (26, 26, STATUS["derived"])
     assert bounds(records, "E09000001", "rereferrals")[:2] == (1, 30)
@@ -226,7 +229,7 @@ def test_a_hidden_pair_close_to_all_is_large(
         for band in ("<3mths", "3-6mths", "6mths-1yr", "1-2yrs", "2+yrs")
     }
     path = write_census(2012, put("Leeds", **texts))
-    records = read_cin_underlying(path.parent, [2012]).records
+    records = read_cin_underlying(scan(path.parent), [2012]).records
     lower, upper, status = bounds(records, "E08000035", "cpp_due_review")
     assert (lower, upper, status) == (65, 245, STATUS["derived"])
 
@@ -235,7 +238,7 @@ def test_a_hidden_count_beside_a_large_next_stage_is_not_small(
     write_census: Callable[..., Path], put: Callable
 ) -> None:
     path = write_census(2010, put("Swindon", S47in0910="x"))
-    records = read_cin_underlying(path.parent, [2010]).records
+    records = read_cin_underlying(scan(path.parent), [2010]).records
     lower, upper, _ = bounds(records, "E06000030", "section47")
     assert lower == 1
     assert upper > 50_000
@@ -243,7 +246,7 @@ def test_a_hidden_count_beside_a_large_next_stage_is_not_small(
 
 def test_2010_prints_other_measures(write_census: Callable[..., Path]) -> None:
     path = write_census(2010)
-    measures = set(read_cin_underlying(path.parent, [2010]).records["measure"])
+    measures = set(read_cin_underlying(scan(path.parent), [2010]).records["measure"])
     assert "children_rereferred" in measures
     assert "rereferrals" not in measures
 
@@ -324,7 +327,7 @@ def test_damage_is_named_with_its_place(damage: str, write_census: Callable[...,
     edit, expected = DAMAGE[damage]
     path = write_census(2013, edit)
     with pytest.raises(DataError) as caught:
-        read_cin_underlying(path.parent, [2013])
+        read_cin_underlying(scan(path.parent), [2013])
     for text in (path.name, "Remedy", *expected):
         assert text in str(caught.value)
 
@@ -336,10 +339,10 @@ def test_all_faults_come_in_one_message(write_census: Callable[..., Path]) -> No
 
     path = write_census(2013, edit)
     with pytest.raises(DataError) as caught:
-        read_cin_underlying(path.parent, [2012, 2013, 2019])
-    assert len(caught.value.faults) == 4
-    assert "SFR27-2012ud.csv" in str(caught.value)
-    assert "2019" in str(caught.value)
+        read_cin_underlying(scan(path.parent), [2012, 2013, 2019])
+    assert len(caught.value.faults) == 2
+    assert "Referrals1213" in str(caught.value)
+    assert "S471213" in str(caught.value)
 
 
 def test_a_file_of_another_layout_lists_columns(tmp_path: Path) -> None:
@@ -347,7 +350,7 @@ def test_a_file_of_another_layout_lists_columns(tmp_path: Path) -> None:
     raw.mkdir()
     (raw / "SFR45-2013ud.csv").write_text("geog_l,geog_c,geog_n,Referals1213\nLA,201,City,1\n")
     with pytest.raises(DataError, match="unknown layout") as caught:
-        read_cin_underlying(raw, [2013])
+        read_cin_underlying(scan(raw), [2013])
     message = str(caught.value)
     assert "found geog_l, geog_c, geog_n, Referals1213" in message
     assert "expected geog_l, geog_c, new_la_code" in message
@@ -358,9 +361,9 @@ def test_two_files_of_one_year_are_refused(write_census: Callable[..., Path]) ->
     write_census(2013)
     path = write_census(2013, name="copy.csv")
     with pytest.raises(DataError, match="second file"):
-        read_cin_underlying(path.parent, [2013])
+        read_cin_underlying(scan(path.parent), [2013])
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
-        read_cin_underlying(tmp_path / "nowhere", [2013])
+        read_cin_underlying(scan(tmp_path / "nowhere"), [2013])

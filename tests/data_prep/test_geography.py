@@ -99,7 +99,20 @@ def _records(window: tuple[int, int], seed: int) -> pd.DataFrame:
             count = np.nan if draw < 0.2 else float(random.integers(0, 5000))
             status = NOT_AVAILABLE if np.isnan(count) else EXACT
             rows.append(
-                (authority.la_code, year, "referrals", count, count, count, status, 0, 3, "f", "r")
+                (
+                    authority.la_code,
+                    year,
+                    "referrals",
+                    count,
+                    count,
+                    count,
+                    status,
+                    0,
+                    3,
+                    "f",
+                    "r",
+                    year,
+                )
             )
     return pd.DataFrame(rows, columns=list(RECORD_COLUMNS))
 
