@@ -10,6 +10,7 @@ from data_prep.errors import DataError
 # Each module has add_arguments(parser) and run(args) -> exit code; only the one named is imported.
 COMMANDS = {
     "cube": ("data_prep.cube_command", "build the cube of published England from official files"),
+    "profile": ("data_prep.profile", "print and draw the series of one authority"),
     "simulate": ("data_prep.simulated.command", "build the cube of simulated England"),
 }
 

@@ -105,7 +105,8 @@ def build_published(
 
 def default_name(years: Sequence[int]) -> str:
     """Name of a cube of published England when none is given."""
-    return f"published-{min(years)}-{max(years)}"
+    first, last = min(years), max(years)
+    return f"published-{first}-{last}" if first < last else f"published-{first}"
 
 
 def _span(years: Sequence[int]) -> list[int]:

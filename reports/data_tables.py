@@ -291,7 +291,7 @@ def sum_rows(cube: CubeFile, found: Sequence[Sum]) -> list[HeatRow]:
 def _sum_cell(item: Sum | None, year: int) -> HeatCell:
     if item is None:
         return HeatCell("·", f"{year}: no figures of both", css="none")
-    text = signed(item.gap, 1) if item.gap else "0"
+    text = signed(item.gap, 1 if abs(item.gap) >= 0.05 else 2) if item.gap else "0"
     hover = (
         f"{year}: authorities {span(item.lower, item.upper)}, England "
         f"{span(item.england_lower, item.england_upper)}; {item.verdict}"

@@ -20,6 +20,7 @@ from reports.figures import (
     LEGEND,
     OBSERVED,
     SOFT,
+    WIDTH,
     count_axis,
     new_figure,
     short,
@@ -93,9 +94,9 @@ def plot_sums(cube: CubeFile, sums: Sequence[Sum]) -> Figure:
     """Authorities' sum against England's total, one row a measure, one mark a year."""
     names = list(dict.fromkeys(item.measure for item in sums))
     figure, axes = new_figure(_rows(len(names)))
-    for item in sums:
-        place, ends = names.index(item.measure), (item.least_gap, item.most_gap)
-        axes.hlines(place, *ends, color=GREY_PALE, linewidth=2.5, zorder=1)
+    places = [names.index(item.measure) for item in sums]
+    ends = [(item.least_gap, item.most_gap) for item in sums]
+    axes.hlines(places, *zip(*ends, strict=True), color=GREY_PALE, linewidth=2.5, zorder=1)
     groups: dict[str, dict[str, Any]] = {
         "complete, agrees": {"color": ACCENT, "zorder": 3},
         "returns missing": {"facecolor": "white", "edgecolor": GREY, "zorder": 2},
@@ -170,12 +171,27 @@ def plot_printed(comparisons: Sequence[Comparison]) -> Figure:
 
 
 def series_grid(count: int) -> tuple[Figure, list[Axes]]:
-    """A page-wide grid of small panels, those left over removed."""
+    """A page-wide grid of small panels, those left over removed.
+
+    Places are reckoned in inches here: to lay out so many panels by their texts takes seconds.
+    """
     rows = -(-count // _COLUMNS)
-    figure, grid = new_figure(_HIGH * rows + 0.4, nrows=rows, ncols=_COLUMNS, squeeze=False)
+    height = _HIGH * rows + 0.3
+    figure = Figure(figsize=(WIDTH, height), layout="none")  # type: ignore[arg-type]
+    grid = figure.subplots(rows, _COLUMNS, squeeze=False)
+    panel = (WIDTH - 0.6 - 0.1 - 2 * 0.68) / _COLUMNS, _HIGH - 0.68
+    figure.subplots_adjust(
+        left=0.6 / WIDTH,
+        right=1 - 0.1 / WIDTH,
+        wspace=0.68 / panel[0],
+        bottom=0.68 / height,
+        top=1 - 0.3 / height,
+        hspace=0.68 / panel[1],
+    )
     panels = list(grid.ravel())
     for axes in panels[count:]:
         axes.remove()
+    figure.text(0.5, 0.3 / height, "Year ending 31 March", ha="center", fontsize=8.5)
     return figure, panels[:count]
 
 
@@ -229,7 +245,6 @@ def plot_national(cube: CubeFile, chosen: Sequence[Indicator]) -> Figure:
             axes.axvspan(first - 0.5, last + 0.5, color="#f0f2f4", zorder=0, linewidth=0)
         _dress(axes, indicator, years)
         draw_breaks(axes, cube, indicator)
-    figure.supxlabel("Year ending 31 March", fontsize=8.5)
     return figure
 
 
@@ -276,5 +291,4 @@ def plot_profile(cube: CubeFile, la: int) -> Figure:
         draw_series(axes, cube.years, series.at(la), color=ACCENT, zorder=3)
         _dress(axes, indicator, cube.years)
         draw_breaks(axes, cube, indicator)
-    figure.supxlabel("Year ending 31 March", fontsize=8.5)
     return figure

@@ -39,7 +39,7 @@
   if (!source || !choice || !panels) return;
   const data = JSON.parse(source.textContent);
   const SVG = "http://www.w3.org/2000/svg";
-  const W = 300, H = 176, LEFT = 40, RIGHT = 8, TOP = 8, BOTTOM = 30;
+  const W = 250, H = 168, LEFT = 36, RIGHT = 6, TOP = 8, BOTTOM = 30;
   const INK = "#1c2733", ACCENT = "#17597f", FAINT = "#cfd8df", BREAK = "#b8500f";
 
   // A word of a series: a number, lower:upper, or the letter of a reason.
@@ -52,8 +52,11 @@
   const show = (value) => value.toLocaleString("en-GB", {
     maximumFractionDigits: Math.abs(value) >= 100 ? 0 : 1,
   });
-  const say = (cell) => cell.reason ? cell.reason
-    : cell.value !== undefined ? show(cell.value) : `${show(cell.lower)} to ${show(cell.upper)}, hidden`;
+  const say = (cell) => {
+    if (cell.reason) return cell.reason;
+    const [low, high] = [show(cell.lower), show(cell.upper)];
+    return low === high ? low : `${low} to ${high}`;
+  };
   const median = (values) => {
     const sorted = values.filter((v) => !Number.isNaN(v)).sort((a, b) => a - b);
     const half = sorted.length >> 1;
@@ -133,7 +136,7 @@
           ? add(svg, "circle", { cx: at, cy: y(cell.value), r: 3, fill: ACCENT })
           : add(svg, "line", { x1: at, x2: at, y1: y(cell.lower), y2: Math.min(y(cell.upper), y(cell.lower) - 2),
             stroke: ACCENT, "stroke-width": 5, opacity: 0.55 });
-      add(mark, "title", {}, `${years[i]}: ${say(cell)}`);
+      add(mark, "title", {}, `${years[i]}: ${say(cell)}${cell.reason || cell.value !== undefined ? "" : ", the count is hidden"}`);
     });
     // The latest year that the authority has a figure for, in words.
     const latest = own.findLastIndex((cell) => !cell.reason);
