@@ -207,11 +207,12 @@ def find_neighbours(tree: xr.DataTree, la: int) -> list[int]:
     if "neighbours" not in tree:
         return []
     table = tree["neighbours"].to_dataset()
-    codes = [str(code) for code in tree["cube"]["la"].values]
+    cube = tree["cube"].to_dataset()
+    codes = [str(code) for code in cube["la"].values]
     code = codes[la]
     if code not in table["la"].values or not table.sizes["edition"]:
         return []
-    last = int(tree["cube"]["year"].values[-1])
+    last = int(cube["year"].values[-1])
     editions = sorted(table["edition"].values, key=int)
     out = [edition for edition in editions if int(edition) <= last]
     chosen = table["neighbour"].sel(la=code, edition=out[-1] if out else editions[0])
@@ -226,7 +227,7 @@ def describe_profile(
     tree: xr.DataTree, la: int, profiles: Sequence[Profile], width: int = 120
 ) -> str:
     """The table in words: one block an indicator, no line wider than ``width`` where it can be."""
-    cube = tree["cube"]
+    cube = tree["cube"].to_dataset()
     name, code = (str(cube[key].values[la]) for key in ("la_name", "la"))
     years = profiles[0].years
     each = max(1, (width - _LABEL) // _CELL)
@@ -311,7 +312,8 @@ def _figure_of(tree: xr.DataTree, la: int, profiles: Sequence[Profile]) -> Any:
         axes.remove()
     for axes, profile in zip(panels, profiles, strict=False):
         _draw_panel(axes, profile)
-    name = textwrap.shorten(str(tree["cube"]["la_name"].values[la]), 90, placeholder=" …")
+    names = tree["cube"].to_dataset()["la_name"].values
+    name = textwrap.shorten(str(names[la]), 90, placeholder=" …")
     kind = str(tree.attrs.get("kind", ""))
     figure.text(0.012, 1 - 0.3 / height, name, fontsize=14, weight="bold", va="center")
     shown = f"{kind[:1].upper()}{kind[1:]}, {tree.attrs.get('name', '')}"
@@ -340,8 +342,9 @@ def _draw_panel(axes: Any, profile: Profile) -> None:
     for other in profile.neighbours:
         axes.plot(years, other.middle, color=_FAINT, linewidth=0.8)
     if profile.england is not None:
-        dashes = (0, (4, 2))
-        axes.plot(years, profile.england.middle, color=_ENGLAND, linewidth=1, linestyle=dashes)
+        line: dict[str, Any] = {"color": _ENGLAND, "linewidth": 1, "linestyle": (0, (4, 2))}
+        # A year on its own has no line to show it.
+        axes.plot(years, profile.england.middle, marker=".", markersize=2.5, **line)
     axes.plot(years, own.value, color=_OWN, marker="o", markersize=3, linewidth=1.5, zorder=3)
     hidden, gone = own.is_hidden, own.is_missing
     # A bound far above every number would flatten the rest: it runs off the panel.

