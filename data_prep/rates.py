@@ -78,7 +78,8 @@ def derive_rates(dataset: xr.Dataset, indicator: Indicator) -> Rates | None:
         lower = np.where(base_upper > 0, per * top_lower / base_upper, np.nan)
         upper = np.where(base_lower > 0, per * top_upper / base_lower, np.nan)
     if indicator.is_share:
-        upper = np.where(np.isfinite(lower), np.fmin(upper, per), np.nan)
+        # Not below the lower bound, should a part exceed its whole after all.
+        upper = np.where(np.isfinite(lower), np.fmax(lower, np.fmin(upper, per)), np.nan)
     lower = np.where(np.isfinite(upper), lower, np.nan)
     known = np.isfinite(top_upper) & np.isfinite(base_upper)
     names = np.array(STATUSES, object)

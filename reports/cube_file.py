@@ -293,7 +293,8 @@ class CubeFile:
             lower = np.where(below.upper > 0, per * above.lower / below.upper, np.nan)
             upper = np.where(below.lower > 0, per * above.upper / below.lower, np.nan)
         if indicator.is_share:
-            upper = np.where(np.isfinite(lower), np.fmin(upper, per), np.nan)
+            # Not below the lower bound, should a part exceed its whole after all.
+            upper = np.where(np.isfinite(lower), np.fmax(lower, np.fmin(upper, per)), np.nan)
         lower = np.where(np.isfinite(upper), lower, np.nan)
         reason = np.where(above.is_missing, above.reason, below.reason)
         both = ~above.is_missing & ~below.is_missing

@@ -3,6 +3,7 @@
 Names of authorities and texts of findings hold markup and formulas.
 """
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -35,12 +36,18 @@ FINDINGS = [
 ]
 
 
+@cache
+def _simulated(las: int, years: tuple[int, int]) -> xr.DataTree:
+    return build_simulated(
+        SimulationOptions(
+            las=las, first_year=years[0], last_year=years[1], national_years=(years[0] - 3,), seed=4
+        )
+    )
+
+
 def make_tree(las: int = 9, years: tuple[int, int] = (2009, 2012)) -> xr.DataTree:
     """A cube that calls itself published, with printed rates, two of them misprinted."""
-    options = SimulationOptions(
-        las=las, first_year=years[0], last_year=years[1], national_years=(years[0] - 3,), seed=4
-    )
-    tree = build_simulated(options)
+    tree = _simulated(las, years).copy(deep=True)
     names = tree["cube"].to_dataset()["la_name"].values.astype(object)
     names[0] = HOSTILE
     names[1] = " + ".join(["Long Name"] * 12)
@@ -54,15 +61,16 @@ def make_tree(las: int = 9, years: tuple[int, int] = (2009, 2012)) -> xr.DataTre
 
 def _printed(cube: xr.Dataset) -> xr.Dataset:
     rows = []
+    names = ("referrals", "rereferrals", "initial_assessments", "population_0_17")
+    counts = {name: cube[name].values for name in names}
     for i, code in enumerate(cube["la"].values):
-        for year in cube["year"].values:
-            cell = cube.sel(la=code, year=year)
+        for column, year in enumerate(cube["year"].values):
             for measure, base, per in (
                 ("referrals", "population_0_17", 10_000),
                 ("rereferrals", "referrals", 100),
                 ("initial_assessments", "referrals", 100),
             ):
-                rate = per * cell[measure].item() / cell[base].item()
+                rate = per * counts[measure][i, column] / counts[base][i, column]
                 if np.isnan(rate):
                     continue
                 moved = [d for la, y, d in MISPRINTS if (la, y) == (i, year)]
