@@ -418,9 +418,6 @@ _RATIOS = (
     ),
 )
 
-# A count cannot be believed to be 1-5 where the next stage of the process is printed and larger.
-FLOWS = {"section47": "icpc", "icpc": "cpp_starts"}
-
 # Columns known and left alone, by topic; most are also printed as per cents.
 _UNUSED = {
     "any time in the year, and children where episodes are read": (
