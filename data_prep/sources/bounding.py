@@ -9,7 +9,7 @@ from typing import Protocol
 
 from data_prep import suppression
 from data_prep.indicators import MEASURES
-from data_prep.markers import NOT_AVAILABLE, SMALL, Cell, empty_cell
+from data_prep.markers import NOT_AVAILABLE, SMALL, SUPPRESSED, Cell, empty_cell, interval_cell
 
 # A count cannot be believed to be 1-5 where the next stage of the process is printed and larger.
 FLOWS = {"section47": "icpc", "icpc": "cpp_starts"}
@@ -157,6 +157,15 @@ def bound_counts[R: PrintedRatio](
 
 def _add_bands(total: Cell, group: BandedMeasure, bands: Mapping[str, Cell]) -> Cell:
     names: Sequence[str] = (*group.inside, *group.outside)
-    bounded = suppression.bound_parts(total, [bands[name] for name in names])
+    printed = [bands[name] for name in names]
+    bounded = suppression.bound_parts(total, printed)
+    hidden = sum(cell.is_hidden for cell in printed)
+    shown = sum(cell.lower for cell in printed if cell.is_known and not cell.is_hidden)
+    if total.is_known and total.upper - shown < hidden * SMALL[0]:
+        # The rest is too small for one in each hidden band, so a second suppression hid a nought
+        # (five authorities' conferences in the release of 2024).
+        bounded = [
+            interval_cell(0.0, SMALL[1], SUPPRESSED) if cell.is_hidden else cell for cell in printed
+        ]
     inside, outside = bounded[: len(group.inside)], bounded[len(group.inside) :]
     return inside[0] if len(inside) == 1 else suppression.sum_parts(total, inside, outside)
