@@ -256,9 +256,13 @@ class Table:
 
 @dataclass
 class Area:
-    """What one table prints for one authority or England in one year."""
+    """What one table prints for one authority or England in one year.
+
+    ``note`` says in the record's release what a reader did to the figures.
+    """
 
     row: int
+    note: str = ""
     counts: dict[str, Cell] = field(default_factory=dict)
     ratios: dict[Ratio, Cell] = field(default_factory=dict)
     headers: dict[Ratio, str] = field(default_factory=dict)
@@ -916,7 +920,7 @@ def _add_area(
                 int(name in unreliable),
                 CONFIDENCE["none"],
                 sheet.file.name,
-                sheet.table.label(sheet.released),
+                sheet.table.label(sheet.released) + sheet.areas[key].note,
                 sheet.released,
             )
         )
