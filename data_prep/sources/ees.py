@@ -24,7 +24,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 
 from data_prep import register
 from data_prep.errors import DataError, Fault
@@ -483,10 +483,13 @@ def _read_sheet(file: RawFile, table: Table, years: set[int]) -> tuple[Sheet | N
         )
     released = max(covered)
     dialect = dialect_of(released)
-    groups, bad = _group_rows(file, table, dialect, [row for row in rows if row.year in years])
+    # Areas are checked in every year: a stray year would otherwise pass for a later release.
+    groups, bad = _group_rows(file, table, dialect, rows)
     faults += bad
     areas: dict[tuple[int, str], Area] = {}
     for key, group in groups.items():
+        if key[0] not in years:
+            continue
         areas[key], bad = _read_area(file, table, dialect, key, group)
         faults += bad
     return Sheet(table, file, released, areas), faults
@@ -575,9 +578,7 @@ def _group_rows(
                 add(row, NEW_CODE, value, "an authority's code in a row of England")
                 continue
         else:
-            authority = register.find_authority(
-                row.year, dfe_code=cells[OLD_CODE], la_code=cells[NEW_CODE]
-            )
+            authority = _find_authority(row.year, cells[OLD_CODE], cells[NEW_CODE])
             if authority is None or not cells[OLD_CODE] or not cells[NEW_CODE]:
                 if not _is_bygone(row, table, dialect):
                     faults.append(_unknown_authority(file, row))
@@ -595,10 +596,15 @@ def _group_rows(
     return groups, faults
 
 
+@cache
+def _find_authority(year: int, dfe_code: str, la_code: str) -> register.Authority | None:
+    return register.find_authority(year, dfe_code=dfe_code, la_code=la_code)
+
+
 def _is_bygone(row: _Row, table: Table, dialect: Dialect) -> bool:
     """Whether a row is about an authority of other years and holds no number."""
     exists = any(
-        register.find_authority(year, dfe_code=row.cells[OLD_CODE], la_code=row.cells[NEW_CODE])
+        _find_authority(year, row.cells[OLD_CODE], row.cells[NEW_CODE])
         for year in range(register.FIRST_YEAR, register.LAST_YEAR + 1)
     )
     texts = (

@@ -74,12 +74,12 @@ def read_sheets(files: Sequence[RawFile], years: Iterable[int]) -> tuple[list[Sh
 
 
 def _series(sheet: Sheet) -> dict[str, dict[int, float]]:
-    """Figures by code and year."""
+    """Figures by latest code and year, so that a new code does not cut a series."""
     found: dict[str, dict[int, float]] = {}
     for (year, code), area in sheet.areas.items():
         value = area.counts[MEASURE].value
         if not math.isnan(value):
-            found.setdefault(code, {})[year] = value
+            found.setdefault(register.latest_code(code), {})[year] = value
     return found
 
 
@@ -122,10 +122,16 @@ def _put_right(sheet: Sheet) -> tuple[Sheet, list[Fault]]:
                 remedy="fetch the file again, or the population file of a later release",
             )
         ]
-    areas: dict[tuple[int, str], Area] = {}
+    printed = {(year, register.latest_code(code)): a for (year, code), a in sheet.areas.items()}
     turned = {first: second, second: first}
+    areas: dict[tuple[int, str], Area] = {}
     for (year, code), area in sheet.areas.items():
-        is_whole = code != register.ENGLAND or _runs_smoother(series[code], first)
-        other = sheet.areas.get((turned.get(year, year), code), area) if is_whole else area
-        areas[year, code] = replace(area, counts=other.counts, note=_NOTE if year in turned else "")
+        areas[year, code] = area
+        if year not in turned:
+            continue
+        # England's row may be in order where the authorities' rows are not.
+        if code != register.ENGLAND or _runs_smoother(series.get(code, {}), first):
+            # No authority was created or abolished between the two years.
+            other = printed[turned[year], register.latest_code(code)]
+            areas[year, code] = replace(area, counts=other.counts, note=_NOTE)
     return replace(sheet, areas=areas), []
