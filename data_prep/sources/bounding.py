@@ -57,6 +57,7 @@ def bound_counts[R: PrintedRatio](
     *,
     totals: Mapping[str, Cell] | None = None,
     ceilings: Mapping[str, float] | None = None,
+    hints: Mapping[str, tuple[float, float]] | None = None,
 ) -> dict[str, Cell]:
     """Settle the hidden counts of one row.
 
@@ -73,6 +74,8 @@ def bound_counts[R: PrintedRatio](
         printed one.
     ceilings
         The largest that each measure can be, for rows without a population.
+    hints
+        Bounds of hidden totals that their printed bands give; the upper may be infinite.
 
     Returns
     -------
@@ -109,6 +112,12 @@ def bound_counts[R: PrintedRatio](
             (cell.value + HALF_TENTH) / ratio.per,
         )
 
+    for measure, (least, most) in (hints or {}).items():
+        # Within 1-5 the bands say nothing against a small count, and nothing is settled by them.
+        if least > SMALL[1]:
+            settle(
+                measure, suppression.bounded_cell(least, min(most, ceiling(measure)), derived=True)
+            )
     rates = [ratio for ratio in ratios if MEASURES[ratio.measure].parent != ratio.base]
     for ratio in rates:
         rate, base = fraction(ratio), counts.get(ratio.base, empty_cell(NOT_AVAILABLE))

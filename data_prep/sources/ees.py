@@ -121,8 +121,9 @@ class Count:
 class Ratio:
     """A printed per cent or rate: ``measure`` / ``base`` x ``per``, rounded to 2 x ``half_unit``.
 
-    Where the file has no column for the measure, or no number in it, its count is derived from the
-    ratio with the interval that the rounding leaves. ``nearly_all``: see ``bounding.py``.
+    ``measure`` may be a band, whose per cent only helps to bound a hidden total. Where the file has
+    no column for a measure, or no number in it, its count is derived from the ratio with the
+    interval that the rounding leaves. ``nearly_all``: see ``bounding.py``.
     """
 
     measure: str
@@ -882,9 +883,11 @@ def _add_area(
                 if unreliable.intersection(parts):
                     unreliable.add(group.measure)
         for ratio, cell in area.ratios.items():
-            homes.setdefault(ratio.measure, sheet)
             is_number = not math.isnan(cell.value)
             shares[ratio] = cell if is_number else empty_cell(NOT_AVAILABLE)
+            if ratio.measure not in MEASURES:
+                continue
+            homes.setdefault(ratio.measure, sheet)
             if is_number:
                 ratios.append(
                     (
@@ -903,8 +906,18 @@ def _add_area(
     borrowed = "population_0_17" not in printed and people is not None and key in people.areas
     if borrowed and people is not None:
         printed["population_0_17"] = people.areas[key].counts["population_0_17"]
-    counts = bound_counts(printed, shares, banded, bands, totals=totals, ceilings=ceilings)
+    counts = bound_counts(
+        printed,
+        {ratio: cell for ratio, cell in shares.items() if ratio.measure in MEASURES},
+        banded,
+        bands,
+        totals=totals,
+        ceilings=ceilings,
+        hints=_bound_totals(banded, bands, shares),
+    )
     for ratio, share in shares.items():
+        if ratio.measure not in MEASURES:
+            continue
         cell = counts.get(ratio.measure, empty_cell(NOT_AVAILABLE))
         base = counts.get(ratio.base, empty_cell(NOT_AVAILABLE))
         is_open = cell.status == NOT_AVAILABLE and ratio.measure not in unreliable
@@ -930,6 +943,31 @@ def _add_area(
                 sheet.released,
             )
         )
+
+
+def _bound_totals(
+    banded: Sequence[Banded], bands: Mapping[str, Cell], shares: Mapping[Ratio, Cell]
+) -> dict[str, tuple[float, float]]:
+    """Bounds of each total of bands: no less than the bands printed, and what their per cents say.
+
+    Kensington and Chelsea 2023 hides the plans ended and prints four of their five durations.
+    """
+    found: dict[str, tuple[float, float]] = {}
+    for group in banded:
+        cells = [bands[name] for name in (*group.inside, *group.outside)]
+        shown = [cell.lower for cell in cells if cell.is_known and not cell.is_hidden]
+        found[group.total] = (sum(shown), math.inf)
+    names = {group.measure: group.inside[0] for group in banded if len(group.inside) == 1}
+    for ratio, share in shares.items():
+        part = bands.get(names.get(ratio.measure, ratio.measure))
+        if part is None or part.is_hidden or not part.is_known or not share.is_known:
+            continue
+        least, most = found.get(ratio.base, (0.0, math.inf))
+        if share.value > ratio.half_unit and part.lower > 0:
+            least = max(least, part.lower * ratio.per / (share.value + ratio.half_unit))
+            most = min(most, part.upper * ratio.per / (share.value - ratio.half_unit))
+            found[ratio.base] = (least, max(least, most))
+    return found
 
 
 def derive_count(base: Cell, printed: float, ratio: Ratio) -> Cell:

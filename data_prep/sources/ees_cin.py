@@ -57,6 +57,7 @@ def _durations(
     """A table of durations; ``sums`` gives the band of each measure, 0 being the shortest."""
     bands = tuple(f"{name} {band}" for band in (*_MONTHS, _YEARS[0]))
     headers = (*((band,) for band in _MONTHS), _YEARS)
+    measures = {index: measure for measure, index in sums.items()}
     return Table(
         name=name,
         title=title,
@@ -67,12 +68,15 @@ def _durations(
             *(Count(band, names) for band, names in zip(bands, headers, strict=True)),
         ),
         ratios=tuple(
-            _percent(measure, total, *(f"{header}_percent" for header in headers[index]))
-            for measure, index in sums.items()
+            _percent(
+                measures.get(index, bands[index]),
+                total,
+                *(f"{header}_percent" for header in headers[index]),
+            )
+            for index in range(len(bands))
         ),
         bands=(Bands(total, bands, tuple((m, (bands[i],)) for m, i in sums.items()), unknown),),
         filters=_category(text),
-        unused=(r".*_percent",),
         first_year=FIRST_YEAR,
     )
 

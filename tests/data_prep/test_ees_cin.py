@@ -81,7 +81,8 @@ def test_declarations_are_sound(table: Table) -> None:
             assert MEASURES[measure].parent == group.total
             assert set(inside) <= set(group.bands)
     for ratio in table.ratios:
-        assert {ratio.measure, ratio.base} <= set(MEASURES)
+        assert ratio.measure in {*MEASURES, *names}
+        assert ratio.base in MEASURES
 
 
 def test_bands_have_names_of_their_own() -> None:
@@ -245,6 +246,18 @@ def test_a_large_hidden_band_is_bounded_by_its_total(read_one: Callable[..., Rea
 
     reading = read_one("D5", edit)
     assert bounds(reading, LEEDS, 2014, "cpp_open_2_years") == (1, 39, STATUS["suppressed"])
+
+
+def test_a_hidden_total_is_no_less_than_its_bands(read_one: Callable[..., Reading]) -> None:
+    texts = {"CPP_End": "c", "2_years_or_more": "c", "2_years_or_more_percent": "c"}
+    plain = read_one("D7")
+    total = record(plain, LEEDS, 2014, "cpp_ended")["value"]
+    lower, upper, status = bounds(
+        read_one("D7", put_cells(2014, "Leeds", texts)), LEEDS, 2014, "cpp_ended"
+    )
+    assert status == STATUS["derived"]
+    assert lower <= total <= upper
+    assert upper - lower < 0.01 * total
 
 
 def test_a_hidden_band_can_be_nought(read_one: Callable[..., Reading]) -> None:
