@@ -13,6 +13,7 @@ RAW ?= data/raw
 YEARS ?= 2010-2014
 NATIONAL_YEARS ?=
 NAME ?=
+PREFER ?=
 
 # One word each, so that an empty variable adds no argument.
 choice = $(if $(VARIANT),--variant '$(VARIANT)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)')
@@ -40,8 +41,8 @@ report: setup ## render a run's report again: RUN=id
 list: setup ## list models, their questions and experiments
 	@$(PY) -m experiments list
 
-cube: setup ## build published England: RAW=folder YEARS=2010-2014 [NATIONAL_YEARS=2001-2014] [NAME=]
-	@$(PY) -m data_prep cube --raw '$(RAW)' --years '$(YEARS)' $(if $(NATIONAL_YEARS),--national-years '$(NATIONAL_YEARS)') $(if $(NAME),--name '$(NAME)')
+cube: setup ## build published England: RAW=folder YEARS=2010-2014 [NATIONAL_YEARS=2001-2014] [NAME=] [PREFER=latest|first]
+	@$(PY) -m data_prep cube --raw '$(RAW)' --years '$(YEARS)' $(if $(NATIONAL_YEARS),--national-years '$(NATIONAL_YEARS)') $(if $(NAME),--name '$(NAME)') $(if $(PREFER),--prefer '$(PREFER)')
 
 simulate: setup ## build simulated England again
 	@$(PY) -m data_prep simulate
