@@ -13,7 +13,7 @@ from data_prep.checks import Finding
 from data_prep.cube import build_published, default_name
 from data_prep.errors import DataError, Fault
 from data_prep.releases import LATEST, RULES
-from data_prep.schema import measures_in, save_cube
+from data_prep.schema import cubes_folder, measures_in, save_cube
 
 # Findings of one check that are printed; all of them are in the findings file.
 SHOWN = 5
@@ -33,9 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=LATEST,
         help="which release wins where several publish a figure (default: %(default)s)",
     )
-    parser.add_argument(
-        "--out", type=Path, default=Path("results/cubes"), help="folder to write to"
-    )
+    parser.add_argument("--out", type=Path, default=cubes_folder(), help="folder to write to")
 
 
 def run(args: argparse.Namespace) -> int:

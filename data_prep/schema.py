@@ -178,6 +178,11 @@ def cube_hash(tree: xr.DataTree) -> str:
     return digest.hexdigest()
 
 
+def cubes_folder() -> Path:
+    """Where cubes lie: below ``results``, or below the folder that ``CSC_RESULTS`` names."""
+    return Path(os.environ.get("CSC_RESULTS") or "results") / "cubes"
+
+
 def compression(tree: xr.DataTree, level: int) -> dict[str, dict[str, dict[str, int]]]:
     """Encoding by group and variable that packs the numbers of ``tree``, for ``to_netcdf``."""
     packed = {
