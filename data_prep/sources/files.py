@@ -108,7 +108,8 @@ def _cells(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def scan(raw: Path) -> list[RawFile]:
-    """Every table, workbook and map anywhere below ``raw``, in the order of their paths.
+    """Every table, workbook and map anywhere below ``raw``, in the order of their paths. Hidden
+    files and folders, whose names begin with a dot, are left out.
 
     Raises
     ------
@@ -126,8 +127,9 @@ def scan(raw: Path) -> list[RawFile]:
             ]
         )
     known = {*TABLES, *WORKBOOKS, *MAPS}
-    return [
+    files = [
         RawFile(path.relative_to(raw), path)
         for path in sorted(raw.rglob("*"))
-        if path.is_file() and path.suffix.lower() in known
+        if path.suffix.lower() in known and path.is_file()
     ]
+    return [file for file in files if not any(part.startswith(".") for part in file.path.parts)]
