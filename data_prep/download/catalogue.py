@@ -107,15 +107,19 @@ class Member:
     ``columns``, ``sheets`` and ``properties`` are patterns, each of which some column of a table,
     sheet of a workbook or property of a map must match: these alone, never the name, tell what a
     file is. ``first_row`` are patterns of cells in the row below the header, where columns do not
-    tell two files apart. ``data_set`` is the EES id of the same file on its own, and
-    ``data_set_title`` the beginning of its title there.
+    tell two files apart, ``sheet_header`` patterns of cells in the first row of the first of
+    ``sheets``, and ``label`` a regular expression for what the reader says, where the project has
+    that reader. ``data_set`` is the EES id of the same file on its own, and ``data_set_title`` the
+    beginning of its title there.
     """
 
     name: str
     file_name: str
     columns: tuple[str, ...] = ()
     sheets: tuple[str, ...] = ()
+    sheet_header: tuple[str, ...] = ()
     properties: tuple[str, ...] = ()
+    label: str = ""
     first_row: tuple[str, ...] = ()
     header_row: int = 1
     least_rows: int = 1
@@ -170,7 +174,16 @@ def _cin_underlying(year: int, column: str, page: str, confidence: str) -> Sourc
         title=f"Children in need census, underlying data, year ending March {year}",
         publisher=DFE,
         locators=(locator,),
-        members=(Member("table", "*.csv", columns=("geog_l", "geog_n", column), least_rows=100),),
+        members=(
+            Member(
+                "table",
+                "*.csv",
+                columns=("geog_l", "geog_n", column),
+                # Columns of one year are left standing in the files of the next.
+                label=rf"\b{year}$",
+                least_rows=100,
+            ),
+        ),
         landing_page=f"{_STATISTICS}{page}"
         if page
         else f"{_COLLECTIONS}statistics-children-in-need",
@@ -233,8 +246,9 @@ def _workforce(year: int, title: str) -> Source:
 
 
 def _deprivation(
-    year: int, locators: tuple[Locator, ...], confidence: str, sha256: str = ""
+    year: int, codes: str, locators: tuple[Locator, ...], confidence: str, sha256: str = ""
 ) -> Source:
+    """``codes``: the year of the authority codes, which the header of every sheet carries."""
     page = f"english-indices-of-deprivation-{year}"
     by_page = GovukPage(
         path=f"government/statistics/{page}",
@@ -246,7 +260,15 @@ def _deprivation(
         title=f"English indices of deprivation {year}, File 11: upper-tier summaries",
         publisher=MHCLG,
         locators=(*locators, by_page),
-        members=(Member("workbook", "*", sheets=("IMD", "IDACI"), sha256=sha256),),
+        members=(
+            Member(
+                "workbook",
+                "*",
+                sheets=("IMD", "IDACI"),
+                sheet_header=(f"*code ({codes})",),
+                sha256=sha256,
+            ),
+        ),
         landing_page=f"{_STATISTICS}{page}",
         confidence=confidence,
         reader="deprivation",
@@ -441,6 +463,7 @@ CATALOGUE = (
     ),
     _deprivation(
         2015,
+        "2013",
         (
             WebFile(
                 "govuk",
@@ -452,6 +475,7 @@ CATALOGUE = (
     ),
     _deprivation(
         2019,
+        "2019",
         (
             WebFile(
                 "assets",
@@ -464,6 +488,7 @@ CATALOGUE = (
     ),
     _deprivation(
         2025,
+        "202[3-5]",
         (
             WebFile(
                 "assets",

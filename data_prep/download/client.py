@@ -209,9 +209,9 @@ class Client:
             body = answer.read(MOST_BYTES)
         except (OSError, http.client.HTTPException) as error:
             raise TransientError(f"{answer.url}: {_in_words(error)}") from error
-        length = answer.headers.get("Content-Length", "")
-        if length.isdigit() and len(body) < int(length):
-            raise TransientError(f"{answer.url}: {len(body):,} of {int(length):,} bytes came")
+        length = _whole(answer.headers.get("Content-Length", ""))
+        if length is not None and len(body) < length:
+            raise TransientError(f"{answer.url}: {len(body):,} of {length:,} bytes came")
         if body[:2] == GZIP:
             try:
                 body = gzip.decompress(body)
@@ -237,8 +237,8 @@ class Client:
                 raise TransientError(f"{url}: another part came than was asked for", wait=0)
             if answer.status == 200:
                 start = 0
-            length = answer.headers.get("Content-Length", "")
-            total = start + int(length) if length.isdigit() else None
+            length = _whole(answer.headers.get("Content-Length", ""))
+            total = None if length is None else start + length
             part.begin(url, _validator(answer.headers))
             done, began = start, self.clock()
             progress(done, total)
@@ -406,10 +406,16 @@ def _status_error(url: str, error: urllib.error.HTTPError) -> DownloadError:
     return DownloadError(text)
 
 
+def _whole(text: str) -> int | None:
+    """The number that a header holds; None where it holds none."""
+    return int(text) if re.fullmatch(r"\s*[0-9]{1,15}\s*", text) else None
+
+
 def _retry_after(text: str) -> float | None:
     """Seconds from a Retry-After header, which holds seconds or a date; None for neither."""
-    if text.strip().isdigit():
-        return float(text)
+    seconds = _whole(text)
+    if seconds is not None:
+        return float(seconds)
     try:
         when = email.utils.parsedate_to_datetime(text)
     except ValueError:

@@ -35,6 +35,14 @@ class _Known:
     member: Member | None = None
 
     @property
+    def source_name(self) -> str:
+        return self.source.name if self.source else ""
+
+    @property
+    def member_name(self) -> str:
+        return self.member.name if self.member else ""
+
+    @property
     def words(self) -> str:
         if self.source is None or self.member is None:
             return self.label
@@ -58,8 +66,9 @@ def take_in(folder: Path, out: Path, manifest: Manifest, sources: Sequence[Sourc
     """
     result = TakenIn()
     there = {hash_file(file.location): file.name for file in (scan(out) if out.is_dir() else [])}
+    # What a reader says a file is; where the project has no reader, its place in the catalogue.
     kinds = {
-        (entry.source, entry.member) if entry.source else (entry.label, ""): entry.path
+        entry.label or f"{entry.source} {entry.member}": entry.path
         for entry in manifest
         if manifest.is_there(entry)
     }
@@ -76,11 +85,7 @@ def take_in(folder: Path, out: Path, manifest: Manifest, sources: Sequence[Sourc
         if digest in there:
             result.there.append(f"{file.name}: is {there[digest]}")
             continue
-        kind = (
-            (known.source.name, known.member.name)
-            if known.source and known.member
-            else (known.label, "")
-        )
+        kind = known.label or f"{known.source_name} {known.member_name}"
         target = out / known.reader / file.path.name
         if kind in kinds:
             result.refused.append(
@@ -94,8 +99,8 @@ def take_in(folder: Path, out: Path, manifest: Manifest, sources: Sequence[Sourc
         copy_in(file.location, target)
         entry = Entry(
             path=target.relative_to(out).as_posix(),
-            source=known.source.name if known.source else "",
-            member=known.member.name if known.member else "",
+            source=known.source_name,
+            member=known.member_name,
             label=known.label,
             bytes=target.stat().st_size,
             sha256=digest,

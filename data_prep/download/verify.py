@@ -2,6 +2,7 @@
 
 import fnmatch
 import json
+import re
 from collections.abc import Iterable, Sequence
 
 from data_prep.download.catalogue import Member
@@ -50,6 +51,8 @@ def check_file(file: RawFile, member: Member, reader: str, rows: int | None = No
         raise DownloadError(
             f"{file.path.name}: the reader {reader} does not know it; its layout may have changed"
         )
+    if member.label and not re.search(member.label, label):
+        raise DownloadError(f"{file.path.name}: another file came: {label}")
     return label
 
 
@@ -103,6 +106,16 @@ def _check_workbook(file: RawFile, member: Member, what: str) -> None:
     except DataError as error:
         raise DownloadError(str(error.faults[0])) from error
     missing = missing_patterns(member.sheets, sheets)
+    if not missing and member.sheet_header:
+        first = next(s for s in sheets if not missing_patterns(member.sheets[:1], [s]))
+        rows = file.sheet(first)
+        header = [str(cell) for cell in rows[0]] if rows else []
+        absent = missing_patterns(member.sheet_header, header)
+        if absent:
+            raise DownloadError(
+                f"{file.path.name}: no column like {', '.join(absent)} in sheet {first}; its "
+                f"header reads {', '.join(header[:4])}, ..."
+            )
     if missing:
         raise DownloadError(
             f"{file.path.name}: no sheet {', '.join(missing)}; it has {', '.join(sheets)}"
