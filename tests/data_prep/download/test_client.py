@@ -58,7 +58,9 @@ def test_a_body_of_unknown_length_comes_too(fake: Fake, client: Client, to: Path
 
 
 def test_gzip_that_was_not_asked_for_is_decoded(fake: Fake, client: Client, to: Path) -> None:
-    client.fetch(fake.on("/a", Reply(gzip.compress(BODY), headers={"Content-Encoding": "gzip"})), to)
+    client.fetch(
+        fake.on("/a", Reply(gzip.compress(BODY), headers={"Content-Encoding": "gzip"})), to
+    )
     assert to.read_bytes() == BODY
     assert client.fetch_text(fake.on("/b", Reply(gzip.compress(BODY)))) == BODY
 
