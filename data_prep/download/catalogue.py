@@ -397,7 +397,7 @@ CATALOGUE = (
     _cin_underlying(
         2013, "CINAt310313", "characteristics-of-children-in-need-in-england-2012-to-2013", "A"
     ),
-    _cin_underlying(2014, "CINAt310314", "characteristics-of-children-in-need-2013-to-2014", "A"),
+    _cin_underlying(2014, "CINAt310314", "characteristics-of-children-in-need-2013-to-2014", "B"),
     _cin_underlying(2015, "CINAt310315", "characteristics-of-children-in-need-2014-to-2015", "B"),
     _cin_underlying(2016, "CINAt310316", "characteristics-of-children-in-need-2015-to-2016", "B"),
     _cin_underlying(

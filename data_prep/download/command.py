@@ -169,7 +169,7 @@ class Reporter:
         self._task = self._bar.add_task(text.replace("[", r"\["), total=None)
 
     def progress(self, done: int, total: int | None) -> None:
-        """Move the line to ``done`` of ``total`` bytes (areas, for a map)."""
+        """Move the line to ``done`` of ``total`` bytes."""
         if self._task is not None:
             self._bar.update(self._task, completed=done, total=total)
 

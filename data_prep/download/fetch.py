@@ -91,7 +91,8 @@ class Fetcher:
 
     def find_present(self, source: Source, files: Sequence[RawFile]) -> dict[str, Entry]:
         """Members that are there by name: fetched earlier and unchanged, or put anywhere below the
-        folder by hand and known by what they hold.
+        folder by hand and known by what they hold. A file that was fetched and then changed is not
+        the publisher's any more, and does not count.
         """
         found: dict[str, Entry] = {}
         for member in source.members:
@@ -100,8 +101,9 @@ class Fetcher:
                 found[member.name] = entry
                 continue
             reader = source.reader_of(member)
+            changed = entry.path if entry is not None and entry.url else ""
             for file in files:
-                if is_member(file, member, reader):
+                if file.name != changed and is_member(file, member, reader):
                     label = check_file(file, member, reader)
                     found[member.name] = self.record(
                         source, member, file.location, label, note="found in the folder"

@@ -78,7 +78,7 @@ def fetch_layer(
         seen.update(keys)
         pages.append(body)
         features += found
-        progress(len(features), count)
+        progress(sum(map(len, pages)), None)
         is_cut = page.get("exceededTransferLimit") or (page.get("properties") or {}).get(
             "exceededTransferLimit"
         )

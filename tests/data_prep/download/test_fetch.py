@@ -103,7 +103,7 @@ def test_a_file_that_was_changed_is_fetched_again(fake: Fake, fetcher: Fetcher, 
     fake.on(zip_url(), Reply(release_zip("c1", "d3")))
     fetcher.fetch(cin_source())
     path = out / "ees_cin" / Path(NAMES["d3"]).name
-    path.write_bytes(b"geographic_level\nspoilt\n")
+    path.write_bytes(ees_table("d3").replace(b"Place 7,", b"Plaice,"))
     outcome = fetcher.fetch(cin_source())
     assert [entry.member for entry in outcome.fetched] == ["d3"]
     assert path.read_bytes() == ees_table("d3")
