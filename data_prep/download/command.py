@@ -178,7 +178,8 @@ class Reporter:
         size = sum(entry.bytes for entry in outcome.fetched)
         text = f"{outcome.source.name}: {outcome.state}"
         if outcome.fetched:
-            text += f", {len(outcome.fetched)} files, {size / 1e6:.1f} MB"
+            count = len(outcome.fetched)
+            text += f", {count} file{'s' if count > 1 else ''}, {size / 1e6:.1f} MB"
         self.say(text)
 
     def say(self, text: str) -> None:
@@ -242,7 +243,8 @@ def print_outcomes(outcomes: Sequence[Outcome], manifest: Manifest) -> None:
             f"\nSave files downloaded by hand anywhere below {manifest.folder} and run again, or "
             "take them in with --from: files are known by what they hold."
         )
-    print(f"Record of every file: {manifest.path}")
+    if manifest.path.is_file():
+        print(f"Record of every file: {manifest.path}")
 
 
 def print_sources(sources: Sequence[Source]) -> None:
