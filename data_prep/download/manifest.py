@@ -8,8 +8,8 @@ from pathlib import Path
 
 from data_prep.download.client import hash_file
 from data_prep.errors import DataError, Fault
+from data_prep.sources.files import MANIFEST
 
-FILE_NAME = "manifest.json"
 SCHEMA = 1
 
 
@@ -50,7 +50,7 @@ class Manifest:
             When it is damaged.
         """
         self.folder = folder
-        self.path = folder / FILE_NAME
+        self.path = folder / MANIFEST
         self._entries: dict[str, Entry] = {}
         if self.path.is_file():
             self._read()
@@ -106,6 +106,6 @@ class Manifest:
             "files": [asdict(self._entries[path]) for path in sorted(self._entries)],
         }
         self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_name(FILE_NAME + ".part")
+        part = self.path.with_name(MANIFEST + ".part")
         part.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         os.replace(part, self.path)

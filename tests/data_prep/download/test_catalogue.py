@@ -121,8 +121,8 @@ def test_readers_exist_and_know_only_their_own(tmp_path: Path) -> None:
     assert readers.find_reader("none") is None
 
 
-def test_hidden_files_are_left_out(tmp_path: Path) -> None:
-    for name in (".incoming/a.csv", "._b.csv", "c.csv"):
+def test_hidden_files_and_the_manifest_are_left_out(tmp_path: Path) -> None:
+    for name in (".incoming/a.csv", "._b.csv", "manifest.json", "c.csv"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("x,y\n1,2\n")
