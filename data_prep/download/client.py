@@ -408,7 +408,7 @@ def _status_error(url: str, error: urllib.error.HTTPError) -> DownloadError:
 
 def _whole(text: str) -> int | None:
     """The number that a header holds; None where it holds none."""
-    return int(text) if re.fullmatch(r"\s*[0-9]{1,15}\s*", text) else None
+    return int(text) if re.fullmatch(r"[0-9]{1,15}", text := text.strip()) else None
 
 
 def _retry_after(text: str) -> float | None:
@@ -418,11 +418,11 @@ def _retry_after(text: str) -> float | None:
         return float(seconds)
     try:
         when = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+        if when.tzinfo is None:
+            when = when.replace(tzinfo=UTC)
+        return max(0.0, (when - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError):
         return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
 def _connection_error(url: str, reason: object) -> DownloadError:
