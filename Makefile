@@ -14,6 +14,8 @@ YEARS ?= 2010-2014
 NATIONAL_YEARS ?=
 NAME ?=
 PREFER ?=
+ONLY ?=
+FROM ?=
 
 # One word each, so that an empty variable adds no argument.
 choice = $(if $(VARIANT),--variant '$(VARIANT)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)')
@@ -21,7 +23,7 @@ choice = $(if $(VARIANT),--variant '$(VARIANT)') $(if $(CUBE),--cube '$(CUBE)') 
 # Simulated England is built when no other cube is named.
 default_cube = $(if $(CUBE),,results/cubes/simulated.nc)
 
-.PHONY: help setup fit check report list cube simulate test test-slow recovery docs lint lock clean
+.PHONY: help setup fit check report list data data-list cube simulate test test-slow recovery docs lint lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,6 +42,12 @@ report: setup ## render a run's report again: RUN=id
 
 list: setup ## list models, their questions and experiments
 	@$(PY) -m experiments list
+
+data: setup ## download the official files into RAW: [ONLY="name ..."] [FROM=folder of files at hand]; names: make data-list
+	@$(PY) -m data_prep data --out '$(RAW)' $(if $(ONLY),--only $(ONLY)) $(if $(FROM),--from '$(FROM)')
+
+data-list: setup ## list what make data downloads, and where each file can be downloaded by hand
+	@$(PY) -m data_prep data --list
 
 cube: setup ## build published England: RAW=folder YEARS=2010-2014 [NATIONAL_YEARS=2001-2014] [NAME=] [PREFER=latest|first]
 	@$(PY) -m data_prep cube --raw '$(RAW)' --years '$(YEARS)' $(if $(NATIONAL_YEARS),--national-years '$(NATIONAL_YEARS)') $(if $(NAME),--name '$(NAME)') $(if $(PREFER),--prefer '$(PREFER)')
