@@ -23,7 +23,7 @@ choice = $(if $(VARIANT),--variant '$(VARIANT)') $(if $(CUBE),--cube '$(CUBE)') 
 # Simulated England is built when no other cube is named.
 default_cube = $(if $(CUBE),,results/cubes/simulated.nc)
 
-.PHONY: help setup fit check report list data data-list cube simulate test test-slow recovery docs lint lock clean
+.PHONY: help setup fit check report list data data-list cube simulate test recovery docs lint lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -59,10 +59,7 @@ results/cubes/simulated.nc: $(wildcard data_prep/*.py data_prep/simulated/*.py) 
 	@$(PY) -m data_prep simulate
 
 test: setup ## run the tests that every change must pass
-	@$(PY) -m pytest -q -n auto --dist loadfile -m 'not slow'
-
-test-slow: setup ## run the slow tests too: long recovery, calibration
-	@$(PY) -m pytest -q -m slow
+	@$(PY) -m pytest -q -n auto --dist loadfile
 
 recovery: setup ## recovery of known truth over 20 simulated Englands (half an hour); writes docs/recovery/
 	@$(PY) -m experiments recover --model '$(or $(MODEL),national_trend)'
