@@ -13,6 +13,9 @@ RAW ?= data/raw
 YEARS ?= 2010-2014
 NATIONAL_YEARS ?=
 NAME ?=
+PREFER ?=
+ONLY ?=
+FROM ?=
 
 # One word each, so that an empty variable adds no argument.
 choice = $(if $(VARIANT),--variant '$(VARIANT)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)')
@@ -20,7 +23,7 @@ choice = $(if $(VARIANT),--variant '$(VARIANT)') $(if $(CUBE),--cube '$(CUBE)') 
 # Simulated England is built when no other cube is named.
 default_cube = $(if $(CUBE),,results/cubes/simulated.nc)
 
-.PHONY: help setup fit check report list cube simulate test test-slow recovery docs lint lock clean
+.PHONY: help setup fit check report list data data-list cube simulate test recovery docs lint lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,8 +43,14 @@ report: setup ## render a run's report again: RUN=id
 list: setup ## list models, their questions and experiments
 	@$(PY) -m experiments list
 
-cube: setup ## build published England: RAW=folder YEARS=2010-2014 [NATIONAL_YEARS=2001-2014] [NAME=]
-	@$(PY) -m data_prep cube --raw '$(RAW)' --years '$(YEARS)' $(if $(NATIONAL_YEARS),--national-years '$(NATIONAL_YEARS)') $(if $(NAME),--name '$(NAME)')
+data: setup ## download the official files into RAW: [ONLY="name ..."] [FROM=folder of files at hand]; names: make data-list
+	@$(PY) -m data_prep data --out '$(RAW)' $(if $(ONLY),--only $(ONLY)) $(if $(FROM),--from '$(FROM)')
+
+data-list: setup ## list what make data downloads, and where each file can be downloaded by hand
+	@$(PY) -m data_prep data --list
+
+cube: setup ## build published England: RAW=folder YEARS=2010-2014 [NATIONAL_YEARS=2001-2014] [NAME=] [PREFER=latest|first]
+	@$(PY) -m data_prep cube --raw '$(RAW)' --years '$(YEARS)' $(if $(NATIONAL_YEARS),--national-years '$(NATIONAL_YEARS)') $(if $(NAME),--name '$(NAME)') $(if $(PREFER),--prefer '$(PREFER)')
 
 simulate: setup ## build simulated England again
 	@$(PY) -m data_prep simulate
@@ -50,10 +59,7 @@ results/cubes/simulated.nc: $(wildcard data_prep/*.py data_prep/simulated/*.py) 
 	@$(PY) -m data_prep simulate
 
 test: setup ## run the tests that every change must pass
-	@$(PY) -m pytest -q -n auto --dist loadfile -m 'not slow'
-
-test-slow: setup ## run the slow tests too: long recovery, calibration
-	@$(PY) -m pytest -q -m slow
+	@$(PY) -m pytest -q -n auto --dist loadfile
 
 recovery: setup ## recovery of known truth over 20 simulated Englands (half an hour); writes docs/recovery/
 	@$(PY) -m experiments recover --model '$(or $(MODEL),national_trend)'
