@@ -33,7 +33,11 @@ class Reader:
         return label
 
 
-READERS = (Reader("cin_underlying", "children in need census, underlying data, 2010-2017"),)
+READERS = (
+    Reader("cin_underlying", "children in need census, underlying data, 2010-2017"),
+    Reader("ees_cin", "children in need, Explore Education Statistics, from 2013"),
+    Reader("population", "children aged 0-17, Explore Education Statistics"),
+)
 
 
 def find_reader(name: str) -> Reader | None:
