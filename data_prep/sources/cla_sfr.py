@@ -58,7 +58,7 @@ def _read_lines(
 ) -> tuple[list[tuple], list[Fault]]:
     plan, faults = layout.plan, list[Fault]()
     printed = [
-        wide.read_cell(file.name, line, layout.header, plan.dialect, is_count=True, faults=faults)
+        wide.read_cell(file.name, line, layout.header, plan.dialect, decimals=0, faults=faults)
         for line in lines
     ]
     (at,) = [place for place, line in enumerate(lines) if line.authority is None]

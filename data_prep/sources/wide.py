@@ -9,6 +9,7 @@ import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from data_prep import register
 from data_prep.errors import Fault
@@ -17,6 +18,25 @@ from data_prep.sources.files import RawFile
 
 # A file with fewer of a layout's columns than this is another publication.
 RECOGNISED = 0.5
+
+
+class Table(Protocol):
+    """What is needed to find the file of a table and to check its columns."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def release(self) -> str: ...
+    @property
+    def file_name(self) -> str: ...
+    @property
+    def years(self) -> range: ...
+    @property
+    def headers(self) -> tuple[str, ...]: ...
+    @property
+    def fingerprint(self) -> frozenset[str]: ...
+    @property
+    def is_unused(self) -> Callable[[str], bool]: ...
 
 
 @dataclass(frozen=True)
@@ -46,6 +66,10 @@ class Layout:
     may_lack: frozenset[str] = frozenset()
 
     @property
+    def years(self) -> range:
+        return range(self.year, self.year + 1)
+
+    @property
     def headers(self) -> tuple[str, ...]:
         """The headers that the reader needs."""
         identity = (self.la_code, self.dfe_code, self.area_name, *self.other_identity)
@@ -71,27 +95,27 @@ AUTHORITY, COUNTRY, REGION = "authority", "England", "region"
 type Level = Callable[[Mapping[str, str]], str | None]
 
 
-def find_layout(header: Sequence[str], layouts: Sequence[Layout]) -> Layout | None:
+def find_layout[T: Table](header: Sequence[str], layouts: Sequence[T]) -> T | None:
     """The layout with the largest share of its fingerprint in the header, or None."""
     found = set(header)
 
-    def share(plan: Layout) -> float:
+    def share(plan: T) -> float:
         return len(found & plan.fingerprint) / len(plan.fingerprint)
 
     best = max(layouts, key=share)
     return best if share(best) >= RECOGNISED else None
 
 
-def find_files(
-    files: Iterable[RawFile], layouts: Sequence[Layout], years: Iterable[int]
-) -> tuple[dict[str, tuple[Layout, RawFile]], list[Fault]]:
+def find_files[T: Table](
+    files: Iterable[RawFile], layouts: Sequence[T], years: Iterable[int]
+) -> tuple[dict[str, tuple[T, RawFile]], list[Fault]]:
     """The file of each layout of ``years``.
 
     Two files of one layout are a fault; so is a file that bears the name of a layout without a
     file but has other columns.
     """
     wanted = set(years)
-    found: dict[str, tuple[Layout, RawFile]] = {}
+    found: dict[str, tuple[T, RawFile]] = {}
     strangers: list[RawFile] = []
     faults: list[Fault] = []
     for file in files:
@@ -100,7 +124,7 @@ def find_files(
         plan = find_layout(file.header, layouts)
         if plan is None:
             strangers.append(file)
-        elif plan.year not in wanted:
+        elif wanted.isdisjoint(plan.years):
             continue
         elif plan.name in found:
             faults.append(
@@ -114,7 +138,7 @@ def find_files(
         else:
             found[plan.name] = (plan, file)
     for plan in layouts:
-        if plan.year in wanted and plan.name not in found:
+        if plan.name not in found and not wanted.isdisjoint(plan.years):
             faults += [
                 _unknown_layout(file, plan)
                 for file in strangers
@@ -129,7 +153,7 @@ def nearest(header: str, known: Iterable[str]) -> str:
     return f"nearest: {', '.join(matches)}" if matches else "nothing near it"
 
 
-def _unknown_layout(file: RawFile, plan: Layout) -> Fault:
+def _unknown_layout(file: RawFile, plan: Table) -> Fault:
     missing = [name for name in plan.headers if name not in file.header]
     near = "; ".join(f"{name}, {nearest(name, file.header)}" for name in missing[:5])
     return Fault(
@@ -141,7 +165,7 @@ def _unknown_layout(file: RawFile, plan: Layout) -> Fault:
     )
 
 
-def check_header(file: RawFile, plan: Layout) -> list[Fault]:
+def check_header(file: RawFile, plan: Table) -> list[Fault]:
     """Columns missing, unknown or printed twice."""
     header = [name for name in file.header if name]
     problems: dict[str, str] = {}
@@ -226,7 +250,16 @@ def read_lines(file: RawFile, plan: Layout, level: Level) -> tuple[list[Line], l
             la_code = cells[plan.la_code] if plan.la_code else ""
             authority = register.find_authority(plan.year, dfe_code=dfe_code, la_code=la_code)
             if authority is None or not dfe_code or (plan.la_code and not la_code):
-                faults.append(unknown_authority(file.name, number, plan, cells))
+                faults.append(
+                    unknown_authority(
+                        file.name,
+                        number,
+                        plan.year,
+                        plan.dfe_code,
+                        f"{dfe_code} {la_code}".strip(),
+                        cells[plan.area_name],
+                    )
+                )
                 continue
         line = Line(number, cells, authority)
         if line.la_code in seen:
@@ -264,34 +297,42 @@ def _missing_areas(file: RawFile, plan: Layout, seen: Mapping[str, int]) -> list
     ]
 
 
-def unknown_authority(file: str, number: int, plan: Layout, cells: Mapping[str, str]) -> Fault:
+def unknown_authority(
+    file: str, number: int, year: int, column: str, codes_printed: str, name: str
+) -> Fault:
     """The fault of a line whose codes name no authority of the year."""
-    codes = {a.name: f"{a.dfe_code} {a.la_code}" for a in register.authorities_in(plan.year)}
-    near = difflib.get_close_matches(cells[plan.area_name], codes, n=1)
-    identity = (plan.dfe_code, plan.la_code, plan.area_name)
+    codes = {a.name: f"{a.dfe_code} {a.la_code}" for a in register.authorities_in(year)}
+    near = difflib.get_close_matches(name, codes, n=1)
     return Fault(
         file=file,
         row=number,
-        column=plan.dfe_code,
-        value=" ".join(cells[name] for name in identity if name),
-        problem=f"unknown authority code in the year ending March {plan.year}",
+        column=column,
+        value=f"{codes_printed} {name}",
+        problem=f"unknown authority code in the year ending March {year}",
         remedy=f"{near[0]} is {codes[near[0]]}"
         if near
         else "correct the code or fetch the file again",
     )
 
 
+class _Printed(Protocol):
+    @property
+    def number(self) -> int: ...
+    @property
+    def cells(self) -> Mapping[str, str]: ...
+
+
 def read_cell(
-    file: str, line: Line, header: str, dialect: Dialect, *, is_count: bool, faults: list[Fault]
+    file: str, line: _Printed, header: str, dialect: Dialect, *, decimals: int, faults: list[Fault]
 ) -> Cell:
-    """Read one cell; what is wrong with it is added to ``faults``."""
+    """Read one cell printed with at most ``decimals``; what is wrong goes to ``faults``."""
     text = line.cells[header]
     try:
         cell = dialect.read(text)
         if cell.value < 0:
             raise CellError("negative")
-        if is_count and not math.isnan(cell.value) and cell.value % 1:
-            raise CellError("not a whole number")
+        if not math.isnan(cell.value) and round(cell.value, decimals) != cell.value:
+            raise CellError(f"more than {decimals} decimals" if decimals else "not a whole number")
     except CellError as error:
         markers = ", ".join(repr(marker) for marker in dialect.markers)
         faults.append(
