@@ -33,8 +33,8 @@ class Measure:
     """A published column.
 
     ``units`` is what one unit of the value counts. ``is_count`` is False for full-time equivalents
-    and means, which need not be whole numbers. ``parent`` is the measure that this one is a part
-    of, where the parts are true subsets.
+    and means, which need not be whole numbers, and for cases held. ``parent`` is the measure that
+    this one is a part of, where the parts are true subsets.
     """
 
     name: str
@@ -426,8 +426,10 @@ _MEASURES = (
         "cases",
         "Cases held",
         "cases",
-        "Cases held by children's social workers at 30 September in the year.",
+        "Cases held by children's social workers at 30 September in the year; a whole number "
+        "that serves as the numerator of the caseload and is no outcome of a model.",
         WORKFORCE,
+        is_count=False,
     ),
     Measure(
         "caseload",

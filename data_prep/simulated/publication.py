@@ -166,7 +166,7 @@ def publish_la_measure(
     unit = {"ONS mid-year population estimates": 100.0, CLA: 5.0, WORKFORCE: 0.1}.get(
         measure.source, 0.0
     )
-    if measure.source == WORKFORCE and measure.is_count:
+    if name == "cases":
         unit = 0.0
     if unit and (options.rounding or not measure.is_count):
         # Full-time equivalents are printed to one decimal whatever the options say.

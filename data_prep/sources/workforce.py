@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from data_prep.errors import DataError, Fault
-from data_prep.indicators import MEASURES
 from data_prep.markers import (
     DERIVED,
     NOT_APPLICABLE,
@@ -164,7 +163,7 @@ def _read_line(
     for measure, header in release.measures.items():
         # A figure that is also a printed rate was read once and blamed once.
         blamed: list[Fault] = [] if header in rate_headers else faults
-        decimals = 0 if MEASURES[measure].is_count else 1
+        decimals = 0 if measure == "cases" else 1
         cell = wide.read_cell(file.name, line, header, dialect, decimals=decimals, faults=blamed)
         cells[measure] = _bound(file, release, line, measure, cell, faults)
         unreliable[measure] = int(dialect is not _SFR and line.cells[header] == UNRELIABLE)
@@ -230,7 +229,7 @@ def _bound(
 ) -> Cell:
     """Give a figure the bounds of its rounding or of what hides it."""
     header = release.measures[measure]
-    if MEASURES[measure].is_count:
+    if measure == "cases":
         return cell
     if cell.status == SUPPRESSED and measure == "caseload":
         # Hidden lest it give away a hidden number of agency workers: it may be anything.
