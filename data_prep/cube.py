@@ -12,7 +12,7 @@ from data_prep import checks, geography, register
 from data_prep.checks import Finding
 from data_prep.errors import DataError, Fault
 from data_prep.geography import Unit
-from data_prep.indicators import MEASURES, format_regimes
+from data_prep.indicators import MEASURES, NOT_ADDITIVE, format_regimes
 from data_prep.markers import DERIVED, EXACT, NOT_AVAILABLE, NOT_COLLECTED, ROUNDED
 from data_prep.register import ENGLAND
 from data_prep.releases import LATEST, regimes_by_measure, resolve_releases
@@ -25,8 +25,6 @@ NOTE = (
     "Official statistics of the Department for Education and the Office for National Statistics, "
     "as first published; Crown copyright, Open Government Licence v3.0."
 )
-# Means cannot be added up when authorities are joined.
-NOT_ADDITIVE = frozenset({"caseload"})
 
 
 def build_published(

@@ -36,6 +36,8 @@ class Reader:
 READERS = (
     Reader("cin_underlying", "children in need census, underlying data, 2010-2017"),
     Reader("ees_cin", "children in need, Explore Education Statistics, from 2013"),
+    Reader("cla", "children looked after, first releases and Explore Education Statistics"),
+    Reader("workforce", "children's social work workforce, from September 2015"),
     Reader("population", "children aged 0-17, Explore Education Statistics"),
 )
 
