@@ -13,7 +13,7 @@ import pandas as pd
 
 from data_prep import register
 from data_prep.csv_safe import csv_text
-from data_prep.indicators import MEASURES
+from data_prep.indicators import MEASURES, NOT_ADDITIVE
 from data_prep.markers import NOT_AVAILABLE
 from data_prep.register import ENGLAND
 from data_prep.schema import CONFIDENCES, KNOWN, STATUSES
@@ -120,9 +120,15 @@ def check_unique(records: pd.DataFrame) -> Iterable[Finding]:
 
 
 def check_codes(records: pd.DataFrame) -> Iterable[Finding]:
-    """Known authorities, measures, statuses and confidences."""
+    """Known authorities or joint codes of them, measures, statuses and confidences."""
+    areas = records[["la_code", "year"]].drop_duplicates()
+    joint = {
+        str(code)
+        for code, year in zip(areas["la_code"], areas["year"], strict=True)
+        if register.joint_members(str(code), int(year))
+    }
     for column, known in (
-        ("la_code", {*register.authorities(), ENGLAND}),
+        ("la_code", {*register.authorities(), ENGLAND, *joint}),
         ("measure", set(MEASURES)),
         ("status", set(range(len(STATUSES)))),
         ("confidence", set(range(len(CONFIDENCES)))),
@@ -220,6 +226,7 @@ def check_rates(records: pd.DataFrame, ratios: pd.DataFrame) -> Iterable[Finding
 
 def check_sums(records: pd.DataFrame) -> Iterable[Finding]:
     """Authorities add up to England; missing returns are counted, since England estimates them."""
+    records = records[~records["measure"].isin(NOT_ADDITIVE)]
     is_england = records["la_code"] == ENGLAND
     sums = (
         records[~is_england]

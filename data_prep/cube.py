@@ -12,9 +12,10 @@ from data_prep import checks, geography, register
 from data_prep.checks import Finding
 from data_prep.errors import DataError, Fault
 from data_prep.geography import Unit
-from data_prep.indicators import MEASURES
+from data_prep.indicators import MEASURES, NOT_ADDITIVE, format_regimes
 from data_prep.markers import DERIVED, EXACT, NOT_AVAILABLE, NOT_COLLECTED, ROUNDED
 from data_prep.register import ENGLAND
+from data_prep.releases import LATEST, regimes_by_measure, resolve_releases
 from data_prep.schema import (
     CONFIDENCE,
     KNOWN,
@@ -32,8 +33,6 @@ NOTE = (
     "Official statistics of the Department for Education and the Office for National Statistics, "
     "as first published; Crown copyright, Open Government Licence v3.0."
 )
-# Means cannot be added up when authorities are joined.
-NOT_ADDITIVE = frozenset({"caseload"})
 
 
 def build_published(
@@ -41,6 +40,7 @@ def build_published(
     years: Sequence[int],
     national_years: Sequence[int] | None = None,
     name: str = "",
+    prefer: str = LATEST,
 ) -> tuple[xr.DataTree, list[Finding]]:
     """Build the cube of published England from the official files below ``raw``.
 
@@ -54,6 +54,8 @@ def build_published(
         Likewise for England's totals; the same years when None.
     name
         Name of the cube; from the years when blank.
+    prefer
+        Which release wins where several publish a figure: ``latest`` or ``first``.
 
     Returns
     -------
@@ -70,8 +72,8 @@ def build_published(
     geography.check_window(window[0], window[-1])
     series = read_national_series(sorted({*window, *national}))
     reading = read_cin_underlying(scan(raw), window)
-    records = reading.records
-    _require_figures(records, window, raw)
+    _require_figures(reading.records, window, raw)
+    records = resolve_releases(reading.records, prefer)
     findings = checks.check_records(records, reading.ratios, series)
     _refuse(findings)
     units = geography.stable_units(window[0], window[-1])
@@ -88,6 +90,7 @@ def build_published(
                     "kind": PUBLISHED,
                     "name": name,
                     "schema_version": SCHEMA_VERSION,
+                    "releases_preferred": prefer,
                     "note": NOTE,
                 }
             ),
@@ -251,7 +254,9 @@ def derive_cube(records: pd.DataFrame, units: Sequence[Unit], years: Sequence[in
     """The group ``/cube``: every measure that has a record, by stable unit and year."""
     codes = [unit.code for unit in units]
     variables: dict[str, xr.DataArray] = {}
-    for measure, arrays in _arrays(join_records(records, units), codes, years).items():
+    joined = join_records(records, units)
+    regimes = regimes_by_measure(joined)
+    for measure, arrays in _arrays(joined, codes, years).items():
         confidence = arrays.pop("confidence")
         variables |= measure_variables(
             measure,
@@ -259,6 +264,7 @@ def derive_cube(records: pd.DataFrame, units: Sequence[Unit], years: Sequence[in
             **arrays,
             confidence=confidence if confidence.any() else None,
         )
+        variables[measure].attrs["regimes"] = format_regimes(regimes[measure])
     return xr.Dataset(
         variables,
         coords={
@@ -282,6 +288,7 @@ def _year_coordinate(years: Sequence[int]) -> tuple[str, np.ndarray, dict[str, s
 def derive_national_group(england: pd.DataFrame, years: Sequence[int]) -> xr.Dataset:
     """The group ``/national``: England's totals with what they include."""
     variables: dict[str, xr.DataArray] = {}
+    regimes = regimes_by_measure(england)
     for measure, arrays in _arrays(england, [ENGLAND], years).items():
         arrays.pop("confidence")
         variables |= measure_variables(
@@ -289,6 +296,7 @@ def derive_national_group(england: pd.DataFrame, years: Sequence[int]) -> xr.Dat
         )
         coverage = describe_coverage(england[england["measure"] == measure])
         variables[measure].attrs["coverage"] = coverage
+        variables[measure].attrs["regimes"] = format_regimes(regimes[measure])
     return xr.Dataset(variables, coords={"year": _year_coordinate(years)})
 
 

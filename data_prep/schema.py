@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from data_prep.errors import DataError, Fault
-from data_prep.indicators import INDICATORS, MEASURES, Indicator
+from data_prep.indicators import INDICATORS, MEASURES, Indicator, format_regimes
 
 SCHEMA_VERSION = 1
 SIMULATED = "simulated England"
@@ -66,20 +66,14 @@ def flag_attributes(names: tuple[str, ...], long_name: str) -> dict[str, object]
 
 
 def measure_attributes(name: str) -> dict[str, str]:
-    """CF-like attributes of a measure; regimes are printed as ``name: first-last`` joined by
-    semicolons.
-    """
+    """CF-like attributes of a measure."""
     measure = MEASURES[name]
-    regimes = "; ".join(
-        f"{regime.name}: {regime.first_year or ''}-{regime.last_year or ''}"
-        for regime in measure.regimes
-    )
     return {
         "long_name": measure.label,
         "units": measure.units,
         "definition": measure.definition,
         "source": measure.source,
-        "regimes": regimes,
+        "regimes": format_regimes(measure.regimes),
     }
 
 
@@ -225,6 +219,11 @@ def cube_hash(tree: xr.DataTree) -> str:
         digest.update(len(body).to_bytes(8, "little"))
         digest.update(body)
     return digest.hexdigest()
+
+
+def cubes_folder() -> Path:
+    """Where cubes lie: below ``results``, or below the folder that ``CSC_RESULTS`` names."""
+    return Path(os.environ.get("CSC_RESULTS") or "results") / "cubes"
 
 
 def compression(tree: xr.DataTree, level: int) -> dict[str, dict[str, dict[str, int]]]:

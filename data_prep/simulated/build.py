@@ -202,8 +202,7 @@ def _england_totals(
         totals[name] = np.concatenate([without[name], of_las])
     for name, value in workforce.items():
         if name == "caseload":
-            staff = workforce["social_workers"]
-            of_las = (value * staff).sum(axis=0) / staff.sum(axis=0)
+            of_las = workforce["cases"].sum(axis=0) / workforce["case_holders"].sum(axis=0)
         else:
             of_las = value.sum(axis=0)
         totals[name] = np.concatenate([np.full(earlier, np.nan), of_las])
