@@ -6,12 +6,13 @@ that add up to more than England): it is reported and the figures stay as publis
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
 
 from data_prep import register
+from data_prep.csv_safe import csv_text
 from data_prep.indicators import MEASURES, NOT_ADDITIVE
 from data_prep.markers import NOT_AVAILABLE
 from data_prep.register import ENGLAND
@@ -50,6 +51,15 @@ class Finding:
         return f"{text}. {self.remedy}." if self.remedy else f"{text}."
 
 
+FINDING_COLUMNS = tuple(field.name for field in fields(Finding))
+
+
+def findings_csv(findings: Iterable[Finding]) -> str:
+    """The findings as CSV, one row each, cells that a spreadsheet would run made harmless."""
+    rows = ([getattr(finding, name) for name in FINDING_COLUMNS] for finding in findings)
+    return csv_text(FINDING_COLUMNS, rows)
+
+
 def check_records(
     records: pd.DataFrame, ratios: pd.DataFrame, series: pd.DataFrame
 ) -> list[Finding]:
@@ -60,7 +70,7 @@ def check_records(
     records
         Records of authorities and of England (``docs/artefacts.md``).
     ratios
-        Printed rates and per cents (``cin_underlying.RATIO_COLUMNS``).
+        Printed rates and per cents (``reading.RATIO_COLUMNS``).
     series
         Records of the project's table of England totals.
     """

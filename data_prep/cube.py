@@ -16,7 +16,15 @@ from data_prep.indicators import MEASURES, NOT_ADDITIVE, format_regimes
 from data_prep.markers import DERIVED, EXACT, NOT_AVAILABLE, NOT_COLLECTED, ROUNDED
 from data_prep.register import ENGLAND
 from data_prep.releases import LATEST, regimes_by_measure, resolve_releases
-from data_prep.schema import CONFIDENCE, KNOWN, PUBLISHED, SCHEMA_VERSION, measure_variables
+from data_prep.schema import (
+    CONFIDENCE,
+    KNOWN,
+    PUBLISHED,
+    SCHEMA_VERSION,
+    derive_indicators,
+    measure_variables,
+    measures_in,
+)
 from data_prep.sources.cin_underlying import read_cin_underlying
 from data_prep.sources.files import scan
 from data_prep.sources.national import derive_national, describe_coverage, read_national_series
@@ -72,6 +80,8 @@ def build_published(
     england = derive_national(records, series)
     england = england[england["year"].isin(national)]
     name = name or default_name(years)
+    printed = derive_printed(reading.ratios, units, window)
+    cube = derive_cube(records, units, window)
     tree = xr.DataTree.from_dict(
         {
             "/": xr.Dataset(
@@ -84,10 +94,12 @@ def build_published(
                     "note": NOTE,
                 }
             ),
-            "/cube": derive_cube(records, units, window),
+            "/cube": cube,
+            "/indicators": derive_indicators(measures_in(cube)),
             "/national": derive_national_group(england, national),
             "/register": derive_register(units),
             "/provenance": derive_provenance(records, units, window),
+            **({"/printed": printed} if printed.sizes["figure"] else {}),
         },
         name=name,
     )
@@ -96,7 +108,8 @@ def build_published(
 
 def default_name(years: Sequence[int]) -> str:
     """Name of a cube of published England when none is given."""
-    return f"published-{min(years)}-{max(years)}"
+    first, last = min(years), max(years)
+    return f"published-{first}-{last}" if first < last else f"published-{first}"
 
 
 def _span(years: Sequence[int]) -> list[int]:
@@ -333,4 +346,61 @@ def derive_provenance(
             "release": ("source", sources["release"].to_numpy(str), {"long_name": "Release"}),
         },
         coords={"la": np.array(codes), "year": _year_coordinate(years)},
+    )
+
+
+def derive_printed(ratios: pd.DataFrame, units: Sequence[Unit], years: Sequence[int]) -> xr.Dataset:
+    """The group ``/printed``: rates and per cents as the publishers printed them.
+
+    Parameters
+    ----------
+    ratios
+        Printed ratios of authorities and of England (``reading.RATIO_COLUMNS``).
+    units
+        Units of the window.
+    years
+        Years of the window.
+
+    Returns
+    -------
+    Dataset
+        One row a figure, of units that were one authority in that year: nobody printed a rate of
+        authorities that were joined later. ``la``, ``measure``, ``base`` and ``source`` are
+        positions in ``la_code``, ``measure_name`` and ``source_file``: texts would be slow to read.
+    """
+    unit_of = {member.la_code: unit for unit in units for member in unit.members}
+    alone = {(unit.code, year): len(unit.members_in(year)) == 1 for unit in units for year in years}
+    kept = ratios[ratios["la_code"].isin(list(unit_of)) & ratios["year"].isin(list(years))]
+    kept = kept.assign(unit=[unit_of[code].code for code in kept["la_code"]])
+    is_alone = [alone[key] for key in zip(kept["unit"], kept["year"], strict=True)]
+    kept = kept[np.array(is_alone, bool)].sort_values(
+        ["unit", "measure", "base", "year", "source", "column"], ignore_index=True
+    )
+    tables = {
+        "la_code": ("unit_code", [unit.code for unit in units]),
+        "measure_name": ("name", sorted({*kept["measure"], *kept["base"]})),
+        "source_file": ("source_number", sorted(set(kept["source"]))),
+    }
+
+    def place(column: str, table: str) -> np.ndarray:
+        return np.asarray(pd.Index(tables[table][1]).get_indexer(pd.Index(kept[column])), "int16")
+
+    columns = {
+        "la": (place("unit", "la_code"), {"long_name": "Authority: position in la_code"}),
+        "year": (kept["year"].to_numpy("int16"), {"long_name": "Financial year ending 31 March"}),
+        "measure": (place("measure", "measure_name"), {"long_name": "Position in measure_name"}),
+        "base": (place("base", "measure_name"), {"long_name": "Position in measure_name"}),
+        "per": (kept["per"].to_numpy("int32"), {"long_name": "Printed as measure / base x per"}),
+        "printed": (kept["printed"].to_numpy(float), {"long_name": "Rate or per cent as printed"}),
+        "half_unit": (
+            kept["half_unit"].to_numpy(float),
+            {"long_name": "Half of the last printed place"},
+        ),
+        "source": (place("source", "source_file"), {"long_name": "Position in source_file"}),
+    }
+    return xr.Dataset(
+        {
+            **{name: ("figure", values, attrs) for name, (values, attrs) in columns.items()},
+            **{name: (dim, np.array(values, "U")) for name, (dim, values) in tables.items()},
+        }
     )

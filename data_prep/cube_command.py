@@ -13,7 +13,7 @@ from data_prep.checks import Finding
 from data_prep.cube import build_published, default_name
 from data_prep.errors import DataError, Fault
 from data_prep.releases import LATEST, RULES
-from data_prep.schema import cubes_folder, measures_in, save_cube
+from data_prep.schema import cubes_folder, findings_path, measures_in, save_cube
 
 # Findings of one check that are printed; all of them are in the findings file.
 SHOWN = 5
@@ -48,10 +48,8 @@ def run(args: argparse.Namespace) -> int:
     print(f"reading {args.raw}", flush=True)
     tree, findings = build_published(args.raw, years, national_years, name, args.prefer)
     print(f"{len(findings)} findings of {len({f.check for f in findings})} checks", flush=True)
-    path = save_cube(tree, args.out / f"{name}.nc")
-    listing = path.with_suffix(".findings.txt")
-    listing.write_text("".join(f"{finding}\n" for finding in findings), encoding="utf-8")
-    print(describe_findings(findings, listing))
+    path = save_cube(tree, args.out / f"{name}.nc", checks.findings_csv(findings))
+    print(describe_findings(findings, findings_path(path)))
     print(describe_coverage(tree))
     print(
         f"{path}: {tree.attrs['kind']}, {tree['cube'].sizes['la']} LAs, {years[0]}-{years[-1]}, "
