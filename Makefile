@@ -54,8 +54,8 @@ data: setup ## download the official files into RAW: [ONLY="name ..."] [FROM=fol
 data-list: setup ## list what make data downloads, and where each file can be downloaded by hand
 	@$(PY) -m data_prep data --list
 
-cube: setup ## build and report published England: RAW=folder YEARS=2010-2014 [NATIONAL_YEARS=2001-2014] [NAME=] [PREFER=latest|first]
-	@$(PY) -m data_prep cube --raw '$(RAW)' --years '$(YEARS)' $(if $(NATIONAL_YEARS),--national-years '$(NATIONAL_YEARS)') --name '$(cube_name)' $(if $(PREFER),--prefer '$(PREFER)')
+cube: setup ## build and report published England: RAW=folder YEARS=2010-2014 [NATIONAL_YEARS=2001-2014] [NAME=] [PREFER=latest|first] [LEAST_CHILDREN=5000]
+	@$(PY) -m data_prep cube --raw '$(RAW)' --years '$(YEARS)' $(if $(NATIONAL_YEARS),--national-years '$(NATIONAL_YEARS)') --name '$(cube_name)' $(if $(PREFER),--prefer '$(PREFER)') $(if $(LEAST_CHILDREN),--least-children $(LEAST_CHILDREN))
 	@$(PY) -m experiments data-report --cube '$(cube_name)'
 
 profile: setup ## one authority's series: LA="Leeds" [CUBE=]

@@ -13,9 +13,10 @@ import pytest
 import xarray as xr
 
 from data_prep.__main__ import main
-from data_prep.cube import build_published, derive_printed
+from data_prep.cube import derive_printed
 from data_prep.errors import DataError
 from data_prep.geography import stable_units
+from data_prep.published import build_published
 from data_prep.schema import (
     PUBLISHED,
     SCHEMA_VERSION,
