@@ -124,10 +124,10 @@ class CubeFile:
         path: Path,
         attributes: dict[str, Any],
         groups: dict[str, Any],
-        contents: dict[str, tuple[dict[str, int], list[str]]],
+        contents: dict[str, dict[str, int]],
     ) -> None:
         self.path = path
-        # Sizes of the dimensions and names of the variables of every group, read or not.
+        # Sizes of the dimensions of every group, read or not.
         self.contents = contents
         self.attributes = attributes
         self._groups = groups
@@ -149,7 +149,7 @@ class CubeFile:
             file.set_auto_mask(False)
             attributes = {name: file.getncattr(name) for name in file.ncattrs()}
             contents = {
-                name: ({key: len(d) for key, d in group.dimensions.items()}, list(group.variables))
+                name: {key: len(d) for key, d in group.dimensions.items()}
                 for name, group in file.groups.items()
             }
             # What models alone read is left on disk.

@@ -501,15 +501,14 @@ def sources(cube: CubeFile) -> tuple[list[dict[str, Any]], list[HeatRow]]:
 
 
 def group_rows(cube: CubeFile) -> list[dict[str, str]]:
-    """Every group of the file: what it is for, its size and how many variables it holds."""
+    """Every group of the file: what it is for and its size."""
     return [
         {
             "name": f"/{name}",
             "holds": GROUPS.get(name, "not described here"),
             "size": " × ".join(f"{size} {dim}" for dim, size in sizes.items()) or "–",
-            "variables": wording.count(len([key for key in variables if key not in sizes])),
         }
-        for name, (sizes, variables) in sorted(cube.contents.items())
+        for name, sizes in sorted(cube.contents.items())
     ]
 
 
