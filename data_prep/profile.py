@@ -16,10 +16,13 @@ import xarray as xr
 from data_prep.errors import DataError, Fault
 from data_prep.indicators import INDICATORS, Indicator
 from data_prep.rates import NOTHING_TO_DIVIDE_BY, Rates, derive_rates, regimes_of
-from data_prep.schema import PUBLISHED, indicator_unit, load_cube
+from data_prep.schema import PUBLISHED, cubes_folder, indicator_unit, load_cube
 
-CUBES = Path("results/cubes")
-PROFILES = Path("results/profiles")
+CUBES = cubes_folder()
+NEIGHBOURS = "statistical neighbours"
+# Simulated and published cubes name the same table of codes (la, rank, edition).
+NEIGHBOUR_CODES = ("neighbour", "neighbour_code")
+PROFILES = CUBES.parent / "profiles"
 MARKERS = {
     "not_available": ":",
     "not_applicable": ".",
@@ -39,7 +42,8 @@ _OWN, _FAINT, _ENGLAND, _BREAK = "#17597f", "#cfd8df", "#1c2733", "#b8500f"
 class Profile:
     """One authority's series of one indicator, with what stands beside them, by year of the cube.
 
-    ``england`` and ``neighbours`` (one each) are None and empty where the cube has none.
+    ``england`` is None where the cube has none; ``neighbours`` are the statistical neighbours, or
+    the other authorities of the region where the cube has no neighbours of this one.
     """
 
     indicator: Indicator
@@ -187,7 +191,7 @@ def derive_profiles(tree: xr.DataTree, la: int) -> list[Profile]:
         # Years without totals are filled by reindex; they have no status of their own.
         for name in [str(n) for n in national.data_vars if str(n).endswith("_status")]:
             national[name] = national[name].fillna(4)
-    neighbours = find_neighbours(tree, la)
+    neighbours, _ = find_peers(tree, la)
     profiles = []
     for indicator in INDICATORS.values():
         rates = derive_rates(cube, indicator)
@@ -197,6 +201,22 @@ def derive_profiles(tree: xr.DataTree, la: int) -> list[Profile]:
         beside = [rates.at(other) for other in neighbours]
         profiles.append(Profile(indicator, years, rates.at(la), england, beside))
     return profiles
+
+
+def find_peers(tree: xr.DataTree, la: int) -> tuple[list[int], str]:
+    """Places of the authorities to draw beside the one at ``la``, and what they are to it.
+
+    Its statistical neighbours, nearest first; without any, the rest of its region.
+    """
+    neighbours = find_neighbours(tree, la)
+    if neighbours:
+        return neighbours, NEIGHBOURS
+    cube = tree["cube"].to_dataset()
+    if "region" not in cube.coords:
+        return [], NEIGHBOURS
+    regions = [str(region) for region in cube["region"].values]
+    region = regions[la]
+    return [i for i, other in enumerate(regions) if region and other == region and i != la], region
 
 
 def find_neighbours(tree: xr.DataTree, la: int) -> list[int]:
@@ -215,7 +235,8 @@ def find_neighbours(tree: xr.DataTree, la: int) -> list[int]:
     last = int(cube["year"].values[-1])
     editions = sorted(table["edition"].values, key=int)
     out = [edition for edition in editions if int(edition) <= last]
-    chosen = table["neighbour"].sel(la=code, edition=out[-1] if out else editions[0])
+    codes_of = table[next(name for name in NEIGHBOUR_CODES if name in table)]
+    chosen = codes_of.sel(la=code, edition=out[-1] if out else editions[0])
     named = [str(name) for name in chosen.values]
     return [codes.index(name) for name in dict.fromkeys(named) if name in codes and name != code]
 
@@ -236,23 +257,27 @@ def describe_profile(
         f"years ending 31 March {years[0]}-{years[-1]}",
         LEGEND,
     ]
-    neighbours = [str(cube["la_name"].values[other]) for other in find_neighbours(tree, la)]
-    if neighbours:
-        blocks.append("\n".join(textwrap.wrap(f"Neighbours: {', '.join(neighbours)}", width)))
+    peers, beside = find_peers(tree, la)
+    named = ", ".join(str(cube["la_name"].values[other]) for other in peers)
+    is_near = beside == NEIGHBOURS
+    if peers:
+        words = f"Neighbours: {named}" if is_near else f"Others of its region, {beside}: {named}"
+        blocks.append("\n".join(textwrap.wrap(words, width)))
+    usual = "neighbours' median" if is_near else "region's median"
     for start in range(0, len(years), each):
         chosen = slice(start, start + each)
         blocks.append(f"\n{'':{_LABEL}}" + "".join(f"{year:>{_CELL}}" for year in years[chosen]))
         for profile in profiles:
-            blocks += _block(profile, chosen)
+            blocks += _block(profile, chosen, usual)
     return "\n".join(blocks)
 
 
-def _block(profile: Profile, chosen: slice) -> list[str]:
+def _block(profile: Profile, chosen: slice, usual: str) -> list[str]:
     indicator = profile.indicator
     starts = {year for year, _ in profile.breaks}
     lines = [f"{indicator.label}, {indicator_unit(indicator)}"]
     rows = (("authority", profile.own), ("England", profile.england))
-    for label, rates in (*rows, ("neighbours' median", profile.median)):
+    for label, rates in (*rows, (usual, profile.median)):
         if rates is None:
             continue
         cells = [
@@ -323,7 +348,7 @@ def _figure_of(tree: xr.DataTree, la: int, profiles: Sequence[Profile]) -> Any:
         Line2D([], [], color=_OWN, linewidth=4, alpha=0.5, label="bounds of a hidden count"),
         Line2D([], [], color="#5a6673", marker="x", markersize=4, linewidth=0, label="no figure"),
         Line2D([], [], color=_ENGLAND, linestyle=(0, (4, 2)), linewidth=1, label="England"),
-        Line2D([], [], color=_FAINT, label="statistical neighbours"),
+        Line2D([], [], color=_FAINT, label=find_peers(tree, la)[1]),
         Line2D([], [], color=_BREAK, linestyle=(0, (2, 2)), label="a definition begins"),
     ]
     if not profiles[0].neighbours:

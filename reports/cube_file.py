@@ -119,8 +119,16 @@ class Printed:
 class CubeFile:
     """The contents of a cube and of the findings beside it, loaded whole."""
 
-    def __init__(self, path: Path, attributes: dict[str, Any], groups: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        attributes: dict[str, Any],
+        groups: dict[str, Any],
+        contents: dict[str, dict[str, int]],
+    ) -> None:
         self.path = path
+        # Sizes of the dimensions of every group, read or not.
+        self.contents = contents
         self.attributes = attributes
         self._groups = groups
 
@@ -140,6 +148,10 @@ class CubeFile:
         with netCDF4.Dataset(path) as file:
             file.set_auto_mask(False)
             attributes = {name: file.getncattr(name) for name in file.ncattrs()}
+            contents = {
+                name: {key: len(d) for key, d in group.dimensions.items()}
+                for name, group in file.groups.items()
+            }
             # What models alone read is left on disk.
             groups = {
                 name: {key: _Variable.read(v) for key, v in group.variables.items()}
@@ -148,7 +160,7 @@ class CubeFile:
             }
         if "cube" not in groups:
             raise ValueError(f"{path} holds no group /cube")
-        return cls(path, attributes, groups)
+        return cls(path, attributes, groups, contents)
 
     def has(self, group: str) -> bool:
         return group in self._groups
@@ -338,14 +350,16 @@ class CubeFile:
 
         The latest edition that was out by the end of the window, else the first.
         """
-        if not self.has("neighbours") or "neighbour" not in self._groups["neighbours"]:
+        # Simulated and published cubes name the same table of codes (la, rank, edition).
+        names = [n for n in ("neighbour", "neighbour_code") if n in self.names("neighbours")]
+        if not names:
             return None
         editions = [int(edition) for edition in self.values("neighbours", "edition")]
         if not editions:
             return None
         out = [edition for edition in editions if edition <= self.years[-1]]
         chosen = max(out) if out else min(editions)
-        table = self.values("neighbours", "neighbour")[..., editions.index(chosen)]
+        table = self.values("neighbours", names[0])[..., editions.index(chosen)]
         rows = dict(zip(self.texts("neighbours", "la"), table, strict=True))
         place = {code: index for index, code in enumerate(self.las)}
         # Authorities that were joined may name one another, or one unit twice.
@@ -354,6 +368,22 @@ class CubeFile:
             for la in self.las
         ]
         return str(chosen), [[n for n in row if n != i] for i, row in enumerate(named)]
+
+    @cached_property
+    def peers(self) -> list[tuple[str, list[int]]]:
+        """What is drawn beside each authority: its statistical neighbours, else its region."""
+        near = self.neighbours
+        regions = self.texts("cube", "region") if "region" in self.names("cube") else []
+        found = []
+        for la in range(len(self.las)):
+            if near and near[1][la]:
+                found.append((f"Statistical neighbours ({near[0]} model)", near[1][la]))
+            elif regions and regions[la]:
+                others = [i for i, r in enumerate(regions) if r == regions[la] and i != la]
+                found.append((f"Others of its region, {regions[la]}", others))
+            else:
+                found.append(("", []))
+        return found
 
     @cached_property
     def findings(self) -> list[Finding] | None:

@@ -63,6 +63,7 @@ def _context(cube: CubeFile) -> dict[str, Any]:
         "sections": SECTIONS,
         "summary": summary(cube),
         "facts": facts(cube),
+        "groups": data_tables.group_rows(cube),
         "years": cube.years,
         "indicator_coverage": data_tables.coverage(cube, cube.rates, indicator_labels),
         "measure_coverage": data_tables.coverage(
@@ -316,11 +317,8 @@ def profile_panel(cube: CubeFile) -> Panel:
     if not cube.rates or all(series.is_missing.all() for series in cube.rates.values()):
         return not_assessed(key, title, "the cube holds no indicators")
     la = data_tables.default_la(cube)
-    beside = (
-        f" Faint lines are its statistical neighbours ({cube.neighbours[0]} model)."
-        if cube.neighbours and cube.neighbours[1][la]
-        else ""
-    )
+    label, others = cube.peers[la]
+    beside = f" Faint lines: {label[:1].lower()}{label[1:]}." if others else ""
     return Panel(
         key,
         f"{cube.la_names[la]}: {title[:1].lower()}{title[1:]}",

@@ -11,6 +11,21 @@ import numpy as np
 from reports import wording
 from reports.cube_file import CubeFile, Finding, Indicator, Series
 
+# What the groups of a cube are for; the file itself says how large each is.
+GROUPS = {
+    "cube": "measures by authority and year",
+    "indicators": "indicators that the measures allow",
+    "national": "England as published, by year",
+    "inspections": "judgements of inspectors",
+    "deprivation": "deprivation of each authority, by edition of the index",
+    "neighbours": "statistical neighbours, nearest first, by edition of the model",
+    "adjacency": "pairs of authorities that share a border",
+    "boundaries": "outlines for maps",
+    "register": "authorities that each unit joins",
+    "provenance": "file that each figure was taken from",
+    "printed": "rates and per cents as the publisher printed them",
+    "truth": "parameters that simulated figures were drawn from",
+}
 # Authorities of a cell that hover text names; the others are counted.
 _NAMED = 6
 # A return counts as missing when so much of what was collected is not available.
@@ -485,6 +500,18 @@ def sources(cube: CubeFile) -> tuple[list[dict[str, Any]], list[HeatRow]]:
     return listed, rows
 
 
+def group_rows(cube: CubeFile) -> list[dict[str, str]]:
+    """Every group of the file: what it is for and its size."""
+    return [
+        {
+            "name": f"/{name}",
+            "holds": GROUPS.get(name, "not described here"),
+            "size": " × ".join(f"{size} {dim}" for dim, size in sizes.items()) or "–",
+        }
+        for name, sizes in sorted(cube.contents.items())
+    ]
+
+
 # -- profile -------------------------------------------------------------------------------------
 
 
@@ -500,14 +527,13 @@ def profile_data(cube: CubeFile) -> str:
     A series is text, one word a year: a number, ``lower:upper``, or a letter that says why there is
     none.
     """
-    edition, neighbours = cube.neighbours or ("", [[] for _ in cube.las])
     document = {
         "las": cube.la_names,
         "years": cube.years,
         "nationalYears": cube.national_years,
         "default": default_la(cube),
-        "edition": edition,
-        "neighbours": neighbours,
+        "beside": [label for label, _ in cube.peers],
+        "neighbours": [others for _, others in cube.peers],
         "reasons": {letter: text for text, letter in REASON_LETTERS.items()},
         "indicators": [
             {

@@ -63,7 +63,7 @@ def plot_statuses(labels: Sequence[str], statuses: Sequence[str], counts: np.nda
 
 
 def _label_rows(axes: Axes, labels: Sequence[str]) -> None:
-    axes.set_yticks(range(len(labels)), [short(label, 50) for label in labels], fontsize=8)
+    axes.set_yticks(range(len(labels)), [short(label, 60) for label in labels], fontsize=8)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.grid(visible=False)
     axes.grid(visible=True, axis="x")
@@ -269,10 +269,10 @@ def spans(years: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def plot_profile(cube: CubeFile, la: int) -> Figure:
-    """One authority's series beside its statistical neighbours and England."""
+    """One authority's series beside its statistical neighbours, or its region, and England."""
     chosen = [i for i in cube.indicators if not cube.rates[i.name].is_missing.all()]
     figure, panels = series_grid(len(chosen))
-    neighbours = cube.neighbours[1][la] if cube.neighbours else []
+    _, neighbours = cube.peers[la]
     for axes, indicator in zip(panels, chosen, strict=True):
         series = cube.rates[indicator.name]
         for other in neighbours:

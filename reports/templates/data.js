@@ -152,7 +152,7 @@
       const usual = median(others.map((cells) => middle(cells[latest])));
       words.append(`${years[latest]}: `, value,
         beside ? ` · England ${say(beside[1])}` : "",
-        Number.isNaN(usual) ? "" : ` · neighbours’ median ${show(usual)}`);
+        Number.isNaN(usual) ? "" : ` · median of those beside it ${show(usual)}`);
     }
     figure.append(words);
     return figure;
@@ -166,8 +166,8 @@
     const near = document.getElementById("profile-neighbours");
     const names = data.neighbours[la].map((i) => data.las[i]);
     near.textContent = names.length
-      ? `Statistical neighbours (${data.edition} model), nearest first: ${names.join(", ")}.`
-      : "The cube holds no statistical neighbours of this authority.";
+      ? `${data.beside[la]}: ${names.join(", ")}.`
+      : "The cube holds neither statistical neighbours of this authority nor others of its region.";
   };
   choice.addEventListener("change", render);
   choice.value = String(data.default);

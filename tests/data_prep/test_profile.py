@@ -12,6 +12,7 @@ from data_prep.errors import DataError
 from data_prep.indicators import INDICATORS
 from data_prep.profile import (
     LEGEND,
+    NEIGHBOURS,
     Profile,
     cell_text,
     derive_profiles,
@@ -20,6 +21,7 @@ from data_prep.profile import (
     find_cube,
     find_la,
     find_neighbours,
+    find_peers,
 )
 from data_prep.rates import Rates
 from data_prep.schema import save_cube
@@ -171,8 +173,29 @@ def test_the_table_says_all_within_its_width(tree: xr.DataTree, width: int) -> N
     assert "|" in next(line for line in rows if "authority" in line) or width == 60
 
 
+def test_neighbours_of_published_cubes_are_found_under_their_name(tree: xr.DataTree) -> None:
+    other = tree.copy()
+    table = tree["neighbours"].to_dataset().rename(neighbour="neighbour_code")
+    other["neighbours"] = xr.DataTree(table)
+    assert find_peers(other, 1) == (find_neighbours(tree, 1), NEIGHBOURS)
+
+
+def test_without_neighbours_the_region_stands_beside(tree: xr.DataTree) -> None:
+    cube = tree["cube"].to_dataset()
+    regions = ("A", "A", "B", "A", "", "")
+    cube = cube.assign_coords(region=("la", np.array(regions)))
+    bare = xr.DataTree.from_dict({"/cube": cube})
+    assert find_peers(bare, 0) == ([1, 3], "A")
+    assert find_peers(bare, 2) == ([], "B")
+    assert find_peers(bare, 4) == ([], "")
+    text = describe_profile(bare, 0, derive_profiles(bare, 0))
+    assert "region's median" in text
+    assert "Others of its region, A: Bristol, City of, West Sussex" in " ".join(text.split())
+
+
 def test_groups_may_be_absent(tree: xr.DataTree, tmp_path: Path) -> None:
-    bare = xr.DataTree.from_dict({"/cube": tree["cube"].to_dataset()})
+    cube = tree["cube"].to_dataset().drop_vars("region")
+    bare = xr.DataTree.from_dict({"/cube": cube})
     bare.attrs |= tree.attrs
     profiles = derive_profiles(bare, 5)
     text = describe_profile(bare, 5, profiles)

@@ -254,7 +254,7 @@ def test_simulated_is_said(tmp_path: Path, drawn_not: Render) -> None:
         ("indicators", "The cube says of no indicators"),
         ("printed", "the cube holds no printed rate"),
         ("provenance", "does not say where its figures come from"),
-        ("neighbours", '"edition":"","neighbours":[[],[],[],[]]'),
+        ("neighbours", '"beside":["Others of its region,'),
         ("register", "No authority was joined"),
     ],
 )
