@@ -13,14 +13,21 @@ RAW ?= data/raw
 YEARS ?= 2010-2014
 NATIONAL_YEARS ?=
 NAME ?=
+LA ?=
+PREFER ?=
+ONLY ?=
+FROM ?=
 
 # One word each, so that an empty variable adds no argument.
 choice = $(if $(VARIANT),--variant '$(VARIANT)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)')
 
+# A cube is named after its years unless it is given a name.
+cube_name = $(or $(NAME),published-$(YEARS))
+
 # Simulated England is built when no other cube is named.
 default_cube = $(if $(CUBE),,results/cubes/simulated.nc)
 
-.PHONY: help setup fit check report list cube simulate test test-slow recovery docs lint lock clean
+.PHONY: help setup fit check report list data data-list cube profile simulate test recovery docs lint lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,14 +41,25 @@ fit: setup $(default_cube) ## fit and report: MODEL= [VARIANT=] [CUBE=] [SET="pa
 check: setup $(default_cube) ## check a config against its cube without fitting: same variables as fit
 	@$(PY) -m experiments check --model '$(MODEL)' $(choice)
 
-report: setup ## render a run's report again: RUN=id
-	@$(PY) -m experiments report --run '$(RUN)'
+report: setup ## render again: RUN=id a run's report, or CUBE= a cube's data report
+	@$(if $(CUBE),$(PY) -m experiments data-report --cube '$(CUBE)')
+	@$(if $(or $(RUN),$(if $(CUBE),,none)),$(PY) -m experiments report --run '$(RUN)')
 
 list: setup ## list models, their questions and experiments
 	@$(PY) -m experiments list
 
-cube: setup ## build published England: RAW=folder YEARS=2010-2014 [NATIONAL_YEARS=2001-2014] [NAME=]
-	@$(PY) -m data_prep cube --raw '$(RAW)' --years '$(YEARS)' $(if $(NATIONAL_YEARS),--national-years '$(NATIONAL_YEARS)') $(if $(NAME),--name '$(NAME)')
+data: setup ## download the official files into RAW: [ONLY="name ..."] [FROM=folder of files at hand]; names: make data-list
+	@$(PY) -m data_prep data --out '$(RAW)' $(if $(ONLY),--only $(ONLY)) $(if $(FROM),--from '$(FROM)')
+
+data-list: setup ## list what make data downloads, and where each file can be downloaded by hand
+	@$(PY) -m data_prep data --list
+
+cube: setup ## build and report published England: RAW=folder YEARS=2010-2014 [NATIONAL_YEARS=2001-2014] [NAME=] [PREFER=latest|first] [LEAST_CHILDREN=5000]
+	@$(PY) -m data_prep cube --raw '$(RAW)' --years '$(YEARS)' $(if $(NATIONAL_YEARS),--national-years '$(NATIONAL_YEARS)') --name '$(cube_name)' $(if $(PREFER),--prefer '$(PREFER)') $(if $(LEAST_CHILDREN),--least-children $(LEAST_CHILDREN))
+	@$(PY) -m experiments data-report --cube '$(cube_name)'
+
+profile: setup ## one authority's series: LA="Leeds" [CUBE=]
+	@$(PY) -m data_prep profile --la '$(LA)' $(if $(CUBE),--cube '$(CUBE)')
 
 simulate: setup ## build simulated England again
 	@$(PY) -m data_prep simulate
@@ -50,10 +68,7 @@ results/cubes/simulated.nc: $(wildcard data_prep/*.py data_prep/simulated/*.py) 
 	@$(PY) -m data_prep simulate
 
 test: setup ## run the tests that every change must pass
-	@$(PY) -m pytest -q -n auto --dist loadfile -m 'not slow'
-
-test-slow: setup ## run the slow tests too: long recovery, calibration
-	@$(PY) -m pytest -q -m slow
+	@$(PY) -m pytest -q -n auto --dist loadfile
 
 recovery: setup ## recovery of known truth over 20 simulated Englands (half an hour); writes docs/recovery/
 	@$(PY) -m experiments recover --model '$(or $(MODEL),national_trend)'

@@ -1,4 +1,6 @@
-"""``python -m data_prep``: the data commands. Exit code 0 done, 2 bad input, 1 internal error."""
+"""``python -m data_prep``: the data commands. Exit code 0 done, 2 bad input, 1 internal error,
+130 interrupted; for ``data`` also 1 when a file that was asked for did not come.
+"""
 
 import argparse
 import importlib
@@ -10,6 +12,8 @@ from data_prep.errors import DataError
 # Each module has add_arguments(parser) and run(args) -> exit code; only the one named is imported.
 COMMANDS = {
     "cube": ("data_prep.cube_command", "build the cube of published England from official files"),
+    "data": ("data_prep.download.command", "download the official files"),
+    "profile": ("data_prep.profile", "print and draw the series of one authority"),
     "simulate": ("data_prep.simulated.command", "build the cube of simulated England"),
 }
 

@@ -7,6 +7,7 @@ DfE looked-after children (SSDA903), DfE children's social work workforce, ONS m
 estimates. Years are financial years ending 31 March.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 CIN = "DfE children in need census"
@@ -29,6 +30,17 @@ class Regime:
 
 
 @dataclass(frozen=True)
+class Revision:
+    """A change of method that releases from ``first_release`` on apply to ``from_year`` and later,
+    years that earlier releases had published under the old method among them.
+    """
+
+    name: str
+    first_release: int
+    from_year: int
+
+
+@dataclass(frozen=True)
 class Measure:
     """A published column.
 
@@ -45,10 +57,46 @@ class Measure:
     regimes: tuple[Regime, ...] = ()
     is_count: bool = True
     parent: str | None = None
+    revision: Revision | None = None
 
-    def regime_in(self, year: int) -> Regime | None:
-        """The regime that holds in ``year``, or None where the measure never changed definition."""
-        return next((regime for regime in self.regimes if regime.holds_in(year)), None)
+    def regime_name(self, year: int, released: int) -> str:
+        """Name of the definition that a release applies to ``year``; blank where none ever changed
+        before or since.
+        """
+        regime = next((regime.name for regime in self.regimes if regime.holds_in(year)), "")
+        revision = self.revision
+        if revision and year >= revision.from_year and released >= revision.first_release:
+            return f"{regime}, {revision.name}" if regime else revision.name
+        return regime or ("method before revision" if revision else "")
+
+    def regimes_of(self, releases: Mapping[int, int]) -> tuple[Regime, ...]:
+        """Spans of one definition, given the release that each year's figures come from."""
+        spans: list[tuple[str, int, int]] = []
+        for year in sorted(releases):
+            name = self.regime_name(year, releases[year])
+            if spans and spans[-1][0] == name:
+                spans[-1] = (name, spans[-1][1], year)
+            else:
+                spans.append((name, year, year))
+        if not spans or not any(name for name, _, _ in spans):
+            return ()
+        return tuple(
+            # The first definition reaches back, and the last one on, beyond the years at hand.
+            Regime(
+                name,
+                self._first(name, first) if first == spans[0][1] else first,
+                self._last(name, last) if last == spans[-1][2] else last,
+            )
+            for name, first, last in spans
+        )
+
+    def _first(self, name: str, year: int) -> int | None:
+        known = {regime.name: regime.first_year for regime in self.regimes}
+        return known.get(name, year)
+
+    def _last(self, name: str, year: int) -> int | None:
+        known = {regime.name: regime.last_year for regime in self.regimes}
+        return known.get(name)
 
 
 @dataclass(frozen=True)
@@ -73,6 +121,11 @@ AGGREGATE_TO_CENSUS = (
     Regime("CPR3 aggregate return", None, 2009),
     Regime("child-level census", 2010, None),
 )
+# A second referral on the day on which an episode closed counts as a re-referral, too (DfE,
+# characteristics of children in need 2017 to 2018, which revised 2013 to 2017).
+SAME_DAY_REREFERRALS = Revision("closures and referrals of one day counted", 2018, 2013)
+# Open episodes were counted by another method in the release of 2018, back to 2013.
+CIN_2018 = Revision("method of the 2018 release", 2018, 2013)
 FRONT_LINE_TO_ALL_CASES = (
     Regime("cases of front-line workers", None, 2017),
     Regime("all cases held", 2018, None),
@@ -81,6 +134,22 @@ WEEKS_TO_MONTHS = (
     Regime("up to 12 weeks", 2010, 2010),
     Regime("less than 3 months", 2011, None),
 )
+
+
+def format_regimes(regimes: tuple[Regime, ...]) -> str:
+    """Text of an attribute: ``name: first-last`` joined by semicolons, open ends left blank."""
+    return "; ".join(f"{r.name}: {r.first_year or ''}-{r.last_year or ''}" for r in regimes)
+
+
+def parse_regimes(text: str) -> tuple[Regime, ...]:
+    """The regimes that :func:`format_regimes` wrote."""
+    found = []
+    for part in filter(None, text.split("; ")):
+        name, _, years = part.rpartition(": ")
+        first, _, last = years.partition("-")
+        found.append(Regime(name, int(first) if first else None, int(last) if last else None))
+    return tuple(found)
+
 
 _MEASURES = (
     Measure(
@@ -108,6 +177,7 @@ _MEASURES = (
         CIN,
         regimes=AGGREGATE_TO_CENSUS,
         parent="referrals",
+        revision=SAME_DAY_REREFERRALS,
     ),
     Measure(
         "children_referred",
@@ -334,6 +404,7 @@ _MEASURES = (
         "children",
         "Open episodes of need on 31 March, children looked after and on plans among them.",
         CIN,
+        revision=CIN_2018,
     ),
     Measure(
         "cin_open_2_years",

@@ -1,14 +1,14 @@
 """From a cube to the cells that a model sees, with every dropped cell kept beside its reason."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from data_prep.errors import DataError, Fault
-from data_prep.indicators import MEASURES, Regime
+from data_prep.indicators import MEASURES, Regime, parse_regimes
 from data_prep.schema import STATUS, STATUSES, measures_in
 
 # An interval this many times as high at its top as at its bottom says next to nothing about a count
@@ -42,6 +42,8 @@ class CountObservations:
     national_series : DataFrame
         Every England total in the cube, indexed by year: ``value``, bounds of total and exposure as
         in ``national``, and whether the total is ``used``; for plots.
+    regimes : tuple of Regime
+        Definitions of the outcome that the years with figures touch, oldest first.
     """
 
     outcome: str
@@ -55,6 +57,7 @@ class CountObservations:
     weights: xr.DataArray
     national: pd.DataFrame
     national_series: pd.DataFrame
+    regimes: tuple[Regime, ...]
 
     @property
     def la_years(self) -> list[int]:
@@ -65,15 +68,6 @@ class CountObservations:
     def years(self) -> list[int]:
         """Years with LA figures or an England total; years with neither are left out."""
         return sorted({*self.la_years, *(int(year) for year in self.national.index)})
-
-    @property
-    def regimes(self) -> tuple[Regime, ...]:
-        """Definition regimes of the outcome that the modelled years touch, oldest first."""
-        return tuple(
-            regime
-            for regime in MEASURES[self.outcome].regimes
-            if any(regime.holds_in(year) for year in self.years)
-        )
 
 
 def observe_counts(
@@ -154,7 +148,28 @@ def observe_counts(
         weights=weights.drop_vars([c for c in weights.coords if c not in ("la", "year")]),
         national=totals,
         national_series=series,
+        regimes=_regimes(cube, outcome, la_years, [int(year) for year in totals.index]),
     )
+
+
+def _regimes(
+    cube: xr.DataTree, outcome: str, la_years: Sequence[int], national_years: Sequence[int]
+) -> tuple[Regime, ...]:
+    """Definitions of the years with figures: which one holds hangs on the releases in the cube."""
+    by_year: dict[int, Regime] = {}
+    for group, years in (("national", national_years), ("cube", la_years)):
+        if years and outcome in cube[group]:
+            regimes = parse_regimes(str(cube[group][outcome].attrs["regimes"]))
+            by_year |= {year: r for year in years for r in regimes if r.holds_in(year)}
+    spans: list[Regime] = []
+    for year, regime in sorted(by_year.items()):
+        if spans and spans[-1].name == regime.name:
+            continue
+        if spans and (spans[-1].last_year is None or spans[-1].last_year >= year):
+            # The release of later years revised what was open-ended before.
+            spans[-1] = replace(spans[-1], last_year=year - 1)
+        spans.append(regime)
+    return tuple(spans)
 
 
 def _check_request(

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
+from data_prep.download.catalogue import CATALOGUE as DOWNLOADS
 from data_prep.indicators import INDICATORS, MEASURES, Measure
 from experiments.config import CONFIGS, Config, list_experiments
 from experiments.diagnostics import INTERVAL
@@ -41,6 +42,7 @@ def pages(docs: Path = DOCS) -> dict[Path, str]:
     }
     written[Path("measures.md")] = _measures_page()
     written[Path("configuration.md")] = _configuration_page()
+    written[Path("data.md")] = _data_page()
     return written
 
 
@@ -364,6 +366,46 @@ def _configuration_page() -> str:
 
 
 # ---------------------------------------------------------------------------------- Markdown
+
+
+def _data_page() -> str:
+    kinds = {
+        "A": "publisher's own source, or several recent users",
+        "B": "seen once or twice",
+        "C": "made from a pattern",
+    }
+    return _page(
+        [
+            _HEADER,
+            "# Official files: where they come from",
+            "`make data` downloads these files into `data/raw`. Source: "
+            "[`data_prep/download/catalogue.py`](../data_prep/download/catalogue.py); why it works "
+            "as it does: [decisions](decisions/download.md).",
+            "**No address below was called when this was written**: they were collected from the "
+            "publishers' own code and documents and from others who use them. Every download is "
+            "therefore checked when it runs, and a source that fails names the page for a download "
+            "by hand. Confidence of an address: "
+            + "; ".join(f"{letter} {words}" for letter, words in kinds.items())
+            + ".",
+            _table(
+                ("Name", "What", "Publisher", "How", "Confidence", "Required", "By hand"),
+                (
+                    (
+                        f"`{source.name}`",
+                        source.title,
+                        source.publisher,
+                        ", ".join(dict.fromkeys(locator.kind for locator in source.locators)),
+                        source.confidence,
+                        "yes" if source.required else "",
+                        f"[page]({source.landing_page})",
+                    )
+                    for source in DOWNLOADS
+                ),
+            ),
+            "All are published under the Open Government Licence v3.0. Boundaries carry: "
+            + next(source.attribution for source in DOWNLOADS if source.attribution),
+        ]
+    )
 
 
 def _value(value: object) -> str:

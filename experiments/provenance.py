@@ -18,6 +18,8 @@ from experiments.runtime import ROOT
 # Packages whose version may change draws; a change of any makes another run id.
 DECIDING = ("pymc", "pytensor", "nutpie", "numba", "numpy", "scipy", "arviz", "xarray", "pandas")
 PROJECT_PACKAGES = ("data_prep", "models")
+# Beside the model's own modules these decide its draws.
+SAMPLING = ("runtime.py", "sampling.py")
 
 
 def versions() -> dict[str, str]:
@@ -67,11 +69,13 @@ def _imports(path: Path) -> tuple[str, ...]:
 
 
 def source_hash(module: str) -> str:
-    """SHA-256 of the model file and the project modules that it imports."""
+    """SHA-256 of the model file, the project modules that it imports, and what samples from it."""
     digest = hashlib.sha256()
     for path in source_files(module):
         digest.update(path.relative_to(ROOT).as_posix().encode())
         digest.update(path.read_bytes())
+    for name in SAMPLING:
+        digest.update(Path(__file__).with_name(name).read_bytes())
     return digest.hexdigest()
 
 

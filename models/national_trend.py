@@ -773,7 +773,8 @@ def notes(observations: CountObservations, options: TrendOptions) -> list[str]:
         found.append(f"No figures for {spans(gaps)}: these years are left out, not filled.")
     for regime in _earlier_regimes(observations, options):
         found.append(
-            f"Definition before the latest one: {regime}. Its offset is known from its prior only."
+            f"Definition before the latest one: {regime}. Its offset is known from its prior only, "
+            "so the change where it ends is shared out between offset and trend by their priors."
         )
     never = [c for c in observations.las.index if c not in set(observations.cells["la"])]
     if never:

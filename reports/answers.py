@@ -8,7 +8,16 @@ import pandas as pd
 from reports import figures_trend as plots
 from reports.figures import ACCENT, ACCENT_SOFT, INK, Panel, new_figure, not_assessed
 from reports.run_folder import Run
-from reports.wording import Estimate, count, estimate, is_number, listing, number, with_unit
+from reports.wording import (
+    Estimate,
+    count,
+    estimate,
+    is_number,
+    listing,
+    number,
+    quantity,
+    with_unit,
+)
 
 OBSERVED_NOTE = (
     "Points are published counts over their population: they scatter around an expected rate, so "
@@ -166,13 +175,17 @@ def _national_change(run: Run) -> Panel:
         return _absent(key, title, run, key)
     unit = str(changes["unit"].iloc[0])
     figure = plots.plot_changes(run, changes, unit)
-    up = int((changes["lower"] > 0).sum())
-    down = int((changes["upper"] < 0).sum())
-    largest = changes.iloc[int(changes["mean"].abs().argmax())]
+    # The change over the whole span stands beside the steps that make it up.
+    first, last = changes["year_from"].min(), changes["year"].max()
+    is_whole = (changes["year_from"] == first) & (changes["year"] == last)
+    steps = changes[~is_whole] if len(changes) > 1 else changes
+    up = int((steps["lower"] > 0).sum())
+    down = int((steps["upper"] < 0).sum())
+    largest = steps.iloc[int(steps["mean"].abs().argmax())]
     shows = (
-        f"Of {count(len(changes))} changes, {up} are clearly upward and {down} clearly downward "
-        f"(interval clear of zero). Largest: {estimate(dict(largest))} from "
-        f"{largest['year_from']} to {largest['year']}."
+        f"Of {quantity(len(steps), 'change')} from one year to the next, {up} are clearly upward "
+        f"and {down} clearly downward (interval clear of zero). Largest: "
+        f"{estimate(dict(largest))} from {largest['year_from']} to {largest['year']}."
     )
     knot = run.estimand("slope_change")
     if len(knot):

@@ -10,6 +10,7 @@ from data_prep.schema import (
     SIMULATED,
     STATUS,
     cube_hash,
+    derive_indicators,
     flag_attributes,
     measure_variables,
 )
@@ -100,6 +101,7 @@ def build_simulated(options: SimulationOptions | None = None) -> xr.DataTree:
     drawn.totals.update({name: totals[name] for name in drawn.counts})
     groups = {
         "/cube": _cube(options, places, la_years, cells, single),
+        "/indicators": derive_indicators(cells),
         "/national": _national(options, years, totals),
         "/inspections": _inspections(drawn),
         "/deprivation": _deprivation(places, scores),

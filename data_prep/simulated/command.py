@@ -5,11 +5,11 @@ import json
 from pathlib import Path
 
 from data_prep.errors import DataError, Fault
-from data_prep.schema import save_cube
+from data_prep.schema import cubes_folder, save_cube
 from data_prep.simulated.build import build_simulated
 from data_prep.simulated.options import DEFAULT_SEED, SimulationOptions
 
-_FOLDER = Path("results/cubes")
+_FOLDER = cubes_folder()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

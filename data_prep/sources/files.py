@@ -16,6 +16,8 @@ from data_prep.markers import clean_text
 TABLES = {".csv": ",", ".tsv": "\t"}
 WORKBOOKS = (".xlsx", ".xls", ".xlsb", ".ods")
 MAPS = (".geojson", ".json")
+# The record of what was downloaded, which lies beside the files and is none of them.
+MANIFEST = "manifest.json"
 
 # What a workbook's cell may hold.
 type CellValue = int | float | str | bool | time | date | datetime | timedelta
@@ -108,7 +110,8 @@ def _cells(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def scan(raw: Path) -> list[RawFile]:
-    """Every table, workbook and map anywhere below ``raw``, in the order of their paths.
+    """Every table, workbook and map anywhere below ``raw``, in the order of their paths. Hidden
+    files and folders, whose names begin with a dot, and the manifest are left out.
 
     Raises
     ------
@@ -126,8 +129,9 @@ def scan(raw: Path) -> list[RawFile]:
             ]
         )
     known = {*TABLES, *WORKBOOKS, *MAPS}
-    return [
+    files = [
         RawFile(path.relative_to(raw), path)
         for path in sorted(raw.rglob("*"))
-        if path.is_file() and path.suffix.lower() in known
+        if path.suffix.lower() in known and path.name != MANIFEST and path.is_file()
     ]
+    return [file for file in files if not any(part.startswith(".") for part in file.path.parts)]

@@ -17,6 +17,7 @@ from data_prep.observations import (
     observe_counts,
 )
 from data_prep.schema import KNOWN, STATUS, measure_variables
+from data_prep.simulated import SimulationOptions, build_simulated
 
 OUTCOME, EXPOSURE = "cpp_starts", "population_0_17"
 NOT_KNOWN = tuple(code for code in STATUS.values() if code not in KNOWN)
@@ -340,3 +341,16 @@ def test_every_fault_of_a_request_is_told_and_the_counts_there_are_listed() -> N
 def test_a_measure_is_no_denominator_of_itself() -> None:
     with pytest.raises(DataError, match="the same measure"):
         observe_counts(make_cube([[exact(3.0)]]), outcome=OUTCOME, exposure=OUTCOME)
+
+
+def test_a_definition_ends_where_a_later_release_revised_it() -> None:
+    tree = build_simulated(SimulationOptions(las=6, first_year=2012, last_year=2014))
+    tree["national"]["rereferrals"].attrs["regimes"] = "child-level census: 2010-"
+    tree["cube"]["rereferrals"].attrs["regimes"] = (
+        "child-level census: 2010-2012; child-level census, revised: 2013-"
+    )
+    found = observe_counts(tree, outcome="rereferrals", exposure="referrals").regimes
+    assert [(r.name, r.first_year, r.last_year) for r in found] == [
+        ("child-level census", 2010, 2012),
+        ("child-level census, revised", 2013, None),
+    ]

@@ -64,7 +64,7 @@ def test_counts_are_negative_binomial_about_their_expected_values(measure: str) 
     if earlier is not None:
         regimes = MEASURES[measure].regimes
         multiplier = [
-            float(earlier.sel(regime=MEASURES[measure].regime_in(int(year)).name))
+            float(earlier.sel(regime=MEASURES[measure].regime_name(int(year), int(year))))
             for year in drawn["year"]
         ]
         assert multiplier[-1] == 1.0

@@ -1,0 +1,1 @@
+"""The client that fetches the official files from their publishers."""
