@@ -33,7 +33,11 @@ class Reader:
         return label
 
 
-READERS = (Reader("cin_underlying", "children in need census, underlying data, 2010-2017"),)
+READERS = (
+    Reader("cin_underlying", "children in need census, underlying data, 2010-2017"),
+    Reader("ofsted", "Ofsted, inspections of local authorities since 2009"),
+    Reader("boundaries", "maps of counties and unitary authorities"),
+)
 
 
 def find_reader(name: str) -> Reader | None:
