@@ -11,6 +11,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import pandas as pd
 
@@ -574,15 +575,16 @@ def _keep(sheet: _Sheet, visit: _Visit, left_out: str) -> None:
 # ------------------------------------------------------------------------------ authorities
 
 
-def _plain(name: object) -> str:
+@cache
+def _plain(name: str) -> str:
     """A name without punctuation, as names are compared."""
-    text = normalised(name).replace("&", " and ")
-    return " ".join(re.sub(r"[^a-z ]", " ", text.replace("'", "")).split())
+    text = normalised(name).replace("&", " and ").replace("'", "")
+    return " ".join(re.sub(r"[^a-z ]", " ", text).split())
 
 
 def _named(name: object, authorities: Iterable[Authority]) -> Authority | None:
     """The authority that Ofsted calls by that name."""
-    plain = _plain(name)
+    plain = _plain(_shown(name))
     wanted = {plain, _plain(ALIASES.get(plain, plain))}
     found = [authority for authority in authorities if _plain(authority.name) in wanted]
     return found[0] if len(found) == 1 else None
@@ -590,7 +592,7 @@ def _named(name: object, authorities: Iterable[Authority]) -> Authority | None:
 
 def _nearest(name: object, authorities: Iterable[Authority]) -> str:
     names = {_plain(authority.name): authority.name for authority in authorities}
-    near = difflib.get_close_matches(_plain(name), names, n=1)
+    near = difflib.get_close_matches(_plain(_shown(name)), names, n=1)
     return f"; nearest: {names[near[0]]}" if near else ""
 
 

@@ -216,7 +216,7 @@ def test_names_are_compared_without_punctuation(text: str, code: str) -> None:
 
 
 def test_every_printed_name_finds_its_authority_and_no_other() -> None:
-    for year in range(2010, 2026):
+    for year in (2010, 2019, 2023, 2025):
         known = register.authorities_in(year)
         for authority in known:
             assert _named(printed(authority), known) == authority
