@@ -108,9 +108,11 @@ def check_inspections(
     inside = placed[placed["year"].isin(window)]
     for row in inside.to_dict("records"):
         unit = members.get(row["unit"])
-        name = register.authorities()[row["la_code"]].name
-        if unit is None:
+        authority = register.authorities()[row["la_code"]]
+        if unit is None and not any(authority.exists_in(year) for year in window):
             problem, remedy = "the authority had ended before the cube's first year", "left out"
+        elif unit is None:
+            problem, remedy = "the authority is not in the cube", "left out"
         elif len(unit.members_in(row["year"])) > 1:
             problem = f"judges one of the authorities that are joined in {unit.code}"
             remedy = "kept under the joined unit"
@@ -123,7 +125,7 @@ def check_inspections(
                 problem,
                 remedy,
                 row["source"],
-                name,
+                authority.name,
                 row["year"],
                 f"{row['publication_date']:%Y-%m-%d}",
             )

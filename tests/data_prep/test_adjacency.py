@@ -151,6 +151,13 @@ def test_the_group_looks_like_that_of_simulated_england() -> None:
         assert published[name].attrs == simulated[name].attrs
 
 
+def test_borders_of_units_left_out_vanish_and_no_others() -> None:
+    units, years = stable_units(2010, 2014), range(2010, 2015)
+    fewer = derive_adjacency([unit for unit in units if unit.code != "E06000001"], years)
+    kept = set(zip(fewer["la_from"].values, fewer["la_to"].values, strict=True))
+    assert kept == {pair for pair in edges(2010, 2014) if "E06000001" not in pair}
+
+
 def test_no_units_have_no_borders() -> None:
     found = derive_adjacency([], [2012])
     assert found.sizes["edge"] == 0

@@ -191,6 +191,13 @@ def test_a_joined_unit_is_drawn_from_all_its_members(tmp_path: Path) -> None:
         assert shape == [place_of(member, year) for member in members]
 
 
+def test_units_are_drawn_alike_when_others_are_left_out(tmp_path: Path) -> None:
+    reading, units = read(tmp_path, 2024), stable_units(2010, 2014)
+    whole, _ = derive_boundaries(reading, units, range(2010, 2015))
+    some, _ = derive_boundaries(reading, units[::7], range(2010, 2015))
+    assert list(some["geojson"].values) == list(whole["geojson"].values[::7])
+
+
 def test_another_map_fills_in_and_is_named(tmp_path: Path) -> None:
     reading = read(tmp_path, 2012, 2024)
     assert [found.year for found in reading.maps] == [2025, 2019]

@@ -92,6 +92,18 @@ def test_an_authority_that_ended_before_the_window_is_left_out_by_name() -> None
     assert "had ended" in finding.problem
 
 
+def test_an_authority_that_the_cube_leaves_out_is_named_as_such(reading: InspectionReading) -> None:
+    """As where small authorities are left out by option."""
+    units = [unit for unit in stable_units(2010, 2012) if unit.code != LEEDS]
+    found = derive_inspections(reading, units, range(2010, 2013))
+    assert LEEDS not in found["la"].values
+    (finding,) = [
+        one for one in check_inspections(reading, units, range(2010, 2013)) if one.la == "Leeds"
+    ]
+    assert finding.problem == "the authority is not in the cube"
+    assert finding.year == 2012
+
+
 def test_order_is_by_publication_and_sources_follow_it(reading: InspectionReading) -> None:
     units, years = stable_units(2010, 2025), range(2010, 2026)
     found = derive_inspections(reading, units, years)
