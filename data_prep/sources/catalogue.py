@@ -60,6 +60,8 @@ READERS = (
     Reader("cla", "children looked after, first releases and Explore Education Statistics"),
     Reader("workforce", "children's social work workforce, from September 2015"),
     Reader("population", "children aged 0-17, Explore Education Statistics"),
+    Reader("ofsted", "Ofsted, inspections of local authorities since 2009", PLACES),
+    Reader("boundaries", "maps of counties and unitary authorities", PLACES),
 )
 
 
