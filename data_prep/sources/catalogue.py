@@ -33,7 +33,12 @@ class Reader:
         return label
 
 
-READERS = (Reader("cin_underlying", "children in need census, underlying data, 2010-2017"),)
+READERS = (
+    Reader("cin_underlying", "children in need census, underlying data, 2010-2017"),
+    Reader("deprivation", "English indices of deprivation, upper-tier scores, from 2004"),
+    Reader("neighbours", "statistical neighbours of authorities, models of 2021 and 2025"),
+    Reader("lookups", "official lists of authorities, codes and regions"),
+)
 
 
 def find_reader(name: str) -> Reader | None:
