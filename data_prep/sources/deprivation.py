@@ -147,6 +147,7 @@ def _read_workbook(file: RawFile) -> tuple[_Scores, list[Fault]]:
         return {}, faults
     faults = []
     scores: dict[str, dict[str, float]] = {}
+    printed: dict[str, str] = {}
     for name, (sheet, columns) in WORKBOOKS[edition].items():
         where = f"{file.name}, sheet {sheet}"
         if sheet not in file.sheets:
@@ -172,6 +173,8 @@ def _read_workbook(file: RawFile) -> tuple[_Scores, list[Fault]]:
         own, bad = _read_lines(where, lines, columns, name, EDITIONS[edition].authorities)
         faults += bad
         for code, score in own.items():
+            # Sheets may print an area under its older and its newer code: the first one stays.
+            code = printed.setdefault(register.latest_code(code), code)
             scores.setdefault(code, {})[name] = score
     return ({} if faults else {edition: scores}), faults
 
