@@ -62,6 +62,9 @@ READERS = (
     Reader("population", "children aged 0-17, Explore Education Statistics"),
     Reader("ofsted", "Ofsted, inspections of local authorities since 2009", PLACES),
     Reader("boundaries", "maps of counties and unitary authorities", PLACES),
+    Reader("deprivation", "English indices of deprivation, upper-tier scores, from 2004", PLACES),
+    Reader("neighbours", "statistical neighbours of authorities, 2021 and 2025", PLACES),
+    Reader("lookups", "official lists of authorities, codes and regions", PLACES),
 )
 
 
