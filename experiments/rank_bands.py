@@ -50,8 +50,11 @@ def band(replicates: int, draws: int) -> Band:
     return Band(grid, lower, upper)
 
 
-def binomial_interval(hits: int, trials: int, level: float = LEVEL) -> tuple[float, float]:
-    """Clopper and Pearson's interval of a probability; (0, 1) where nothing was tried."""
+def binomial_interval(hits: float, trials: int, level: float = LEVEL) -> tuple[float, float]:
+    """Clopper and Pearson's interval of a probability; (0, 1) where nothing was tried.
+
+    ``hits`` may be broken where one trial is the mean of several.
+    """
     tail = (1 - level) / 2
     low = float(beta.ppf(tail, hits, trials - hits + 1)) if hits > 0 else 0.0
     high = float(beta.ppf(1 - tail, hits + 1, trials - hits)) if hits < trials else 1.0
