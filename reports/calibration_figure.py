@@ -69,7 +69,7 @@ def plot_calibration(summary: pd.DataFrame, ranks: pd.DataFrame, band: pd.DataFr
 def write_figure(folder: Path, path: Path) -> None:
     """Draw the study in ``folder`` and save it as PNG."""
     tables = {
-        name: pd.read_csv(folder / f"{name}.csv", keep_default_na=True)
+        name: pd.read_csv(folder / f"{name}.csv", dtype={"coordinate": str})
         for name in ("summary", "ranks", "band")
     }
     for name in ("summary", "ranks"):

@@ -13,6 +13,7 @@ import xarray as xr
 
 from data_prep.errors import DataError
 from experiments import calibrate, sampling
+from experiments.__main__ import INTERRUPTED, NOT_REPORTABLE, REPORTABLE, main
 from experiments.calibrate import Plan, Study, plan_study, replicate_path, run_study
 from experiments.calibration_summary import (
     read_replicates,
@@ -236,3 +237,45 @@ def test_the_skeleton_takes_authorities_from_the_whole_list(tmp_path: Path) -> N
     assert codes[-1].endswith("024")
     other = plan_study(experiment, las=10, choices={"slopes_are_clear": True})
     assert other.folder != plan.folder
+
+
+# ------------------------------------------------------------------------------ command line
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`calibrate` studies the known model, in a folder of its own."""
+    monkeypatch.setattr(calibrate, "plan_study", lambda *_, **__: make_plan(tmp_path))
+    return tmp_path
+
+
+# A value set by hand keeps the committed copy as it is.
+ARGUMENTS = ["calibrate", "--set", "sampler.seed=1", "--replicates", "4"]
+
+
+def test_the_command_says_unfinished_and_then_finishes(
+    command: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*ARGUMENTS, "--at-most", "1"]) == NOT_REPORTABLE
+    assert "1 of 4 replicates (unfinished)" in capsys.readouterr().out
+    assert main(ARGUMENTS) == REPORTABLE
+    assert "4 of 4 replicates (finished)" in capsys.readouterr().out
+    assert (command / "calibration.png").read_bytes().startswith(b"\x89PNG")
+    assert "copied" not in capsys.readouterr().out
+
+
+def test_an_interrupted_command_says_what_is_kept(
+    command: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(calibrate, "run_study", interrupted)
+    assert main(ARGUMENTS) == INTERRUPTED
+    assert "finished replicates are kept" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", [["--replicates", "0"], ["--choice", "slopes_are_clear=maybe"]])
+def test_impossible_arguments_are_refused(wrong: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["calibrate", *wrong])
