@@ -1,6 +1,7 @@
 """The figure of a calibration study, from its folder: ECDF of ranks less uniform, with its band."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,10 +45,12 @@ def plot_calibration(summary: pd.DataFrame, ranks: pd.DataFrame, band: pd.DataFr
                 outside.append(f"{row.coordinate} p {row.p:.2g}".strip())
         axes.set_title(name, fontsize=8, pad=3)
         if outside:
-            axes.text(
-                0.5, 0.02, "\n".join(outside), transform=axes.transAxes, ha="center", va="bottom",
-                fontsize=6.5, color=OBSERVED,
-            )  # fmt: skip
+            # Where the line is not.
+            below = summary.loc[summary["quantity"] == name, "largest_difference"].sum() < 0
+            where = {"y": 0.97, "va": "top"} if below else {"y": 0.03, "va": "bottom"}
+            text = "\n".join(outside)
+            style: Any = {"ha": "center", "fontsize": 7, "color": OBSERVED, **where}
+            axes.text(x=0.5, s=text, transform=axes.transAxes, **style)
     for place, axes in enumerate(grid.flat):
         # The lowest panel of each column carries the axis.
         axes.tick_params(labelbottom=place + _COLUMNS >= len(names))
