@@ -17,6 +17,8 @@ LA ?=
 PREFER ?=
 ONLY ?=
 FROM ?=
+N ?=
+LAS ?=
 
 # One word each, so that an empty variable adds no argument.
 choice = $(if $(VARIANT),--variant '$(VARIANT)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)')
@@ -27,7 +29,7 @@ cube_name = $(or $(NAME),published-$(YEARS))
 # Simulated England is built when no other cube is named.
 default_cube = $(if $(CUBE),,results/cubes/simulated.nc)
 
-.PHONY: help setup fit check report list data data-list cube profile simulate test recovery docs lint lock clean
+.PHONY: help setup fit check report list data data-list cube profile simulate test recovery calibrate docs lint lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -72,6 +74,9 @@ test: setup ## run the tests that every change must pass
 
 recovery: setup ## recovery of known truth over 20 simulated Englands (half an hour); writes docs/recovery/
 	@$(PY) -m experiments recover --model '$(or $(MODEL),national_trend)'
+
+calibrate: setup $(default_cube) ## simulation-based calibration: MODEL= [VARIANT=] [N=200] [LAS=30] (resumable); writes docs/calibration/
+	@$(PY) -m experiments calibrate --model '$(or $(MODEL),national_trend)' $(choice) $(if $(N),--replicates '$(N)') $(if $(LAS),--las '$(LAS)')
 
 docs: setup ## write the documentation pages that come from the code
 	@$(PY) -m experiments docs

@@ -1,4 +1,4 @@
-"""`python -m experiments list | check | fit | report | data-report | recover | docs`, behind make.
+"""Commands behind make: list, check, fit, report, data-report, recover, calibrate, docs.
 
 Exit codes: 0 reportable, 1 internal error, 2 bad input, 3 completed but not reportable, 130
 interrupted.
@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     recover.add_argument("--model", default="national_trend", choices=list(CATALOGUE))
     recover.add_argument("--seeds", type=int, default=20, help="simulated Englands")
     recover.set_defaults(run=_recover)
+    _add_calibrate(commands)
     report = commands.add_parser("report", help="render the report of a run again")
     report.add_argument("--run", required=True, dest="run_name", help="id, its beginning, or path")
     report.set_defaults(run=_report)
@@ -93,6 +94,43 @@ def _parser() -> argparse.ArgumentParser:
     docs = commands.add_parser("docs", help="write the documentation pages that come from the code")
     docs.set_defaults(run=_docs)
     return parser
+
+
+def _add_calibrate(commands: Any) -> None:
+    command = commands.add_parser(
+        "calibrate", help="simulation-based calibration: worlds from the model's own prior, fitted"
+    )
+    command.add_argument("--model", default="national_trend", choices=list(CATALOGUE))
+    command.add_argument("--variant", help="configs/<model>--<variant>.toml")
+    command.add_argument("--cube", help="cube whose skeleton is used: name or path")
+    command.add_argument("--set", action="append", default=[], dest="sets", metavar="PATH=VALUE")
+    command.add_argument("--replicates", type=_positive, default=200, help="worlds in all")
+    command.add_argument("--at-most", type=_positive, help="fit no more than this many of them now")
+    command.add_argument("--las", type=_positive, default=30, help="authorities of the skeleton")
+    command.add_argument(
+        "--choice",
+        action="append",
+        default=[],
+        dest="choices",
+        type=_choice,
+        metavar="NAME=yes|no",
+        help="fix a choice of form that single fits take from their data; repeatable",
+    )
+    command.set_defaults(run=_calibrate)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 upwards")
+    return number
+
+
+def _choice(text: str) -> tuple[str, str]:
+    name, _, answer = text.partition("=")
+    if not name or answer not in ("yes", "no"):
+        raise argparse.ArgumentTypeError(f"{text!r} does not read NAME=yes or NAME=no")
+    return name, answer
 
 
 def _log_to_terminal() -> None:
@@ -187,6 +225,35 @@ def _recover(args: argparse.Namespace) -> int:
     print(summarise_recovery(table).to_string(index=False, float_format="{:.3f}".format))
     print(f"written to {path.relative_to(ROOT)}")
     return REPORTABLE
+
+
+def _calibrate(args: argparse.Namespace) -> int:
+    from experiments.calibrate import plan_study, run_study
+    from experiments.calibration_summary import verdict, write_summary
+    from experiments.runtime import ROOT
+
+    choices = {name: answer == "yes" for name, answer in args.choices}
+    plan = plan_study(_load(args), las=args.las, choices=choices)
+    try:
+        run_study(plan, args.replicates, at_most=args.at_most)
+    except KeyboardInterrupt:
+        print("\ninterrupted: finished replicates are kept, the same command goes on from there")
+        return INTERRUPTED
+    summary = write_summary(plan, args.replicates)
+    from reports.calibration_figure import write_figure
+
+    write_figure(plan.folder, plan.folder / "calibration.png")
+    sound, text = verdict(summary)
+    shown = ["quantity", "coordinate", "p", "band", "coverage_50", "coverage_90", "least_ess"]
+    print(summary[shown].to_string(index=False, float_format="{:.3f}".format))
+    print(f"{text}\nwritten to {plan.folder}")
+    if not (args.sets or args.cube or args.choices):
+        target = ROOT / "docs" / "calibration"
+        target.mkdir(exist_ok=True)
+        for name, suffix in (("summary.csv", ".csv"), ("calibration.png", ".png")):
+            (target / f"{plan.name}{suffix}").write_bytes((plan.folder / name).read_bytes())
+        print(f"copied to docs/calibration/{plan.name}.csv and .png")
+    return REPORTABLE if sound else NOT_REPORTABLE
 
 
 def _report(args: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ readers. `make docs` writes them and a test fails when a committed page differs 
 import inspect
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +35,9 @@ _BOUNDS = {
 
 
 def pages(docs: Path = DOCS) -> dict[Path, str]:
-    """Every generated page by its path below ``docs``; recovery results are read from there."""
+    """Every generated page by its path below ``docs``; results of studies are read from there."""
     written = {
-        Path("models") / f"{name}.md": _model_page(load_model(name), docs / "recovery")
-        for name in CATALOGUE
+        Path("models") / f"{name}.md": _model_page(load_model(name), docs) for name in CATALOGUE
     }
     written[Path("measures.md")] = _measures_page()
     written[Path("configuration.md")] = _configuration_page()
@@ -61,7 +60,7 @@ def write_pages(docs: Path = DOCS) -> list[Path]:
 # ------------------------------------------------------------------------------------ models
 
 
-def _model_page(spec: ModelSpec, recovery: Path) -> str:
+def _model_page(spec: ModelSpec, docs: Path) -> str:
     options = spec.options()
     described = inspect.cleandoc(sys.modules[spec.observe.__module__].__doc__ or "")
     # The docstring opens with the question, which stands above it.
@@ -117,7 +116,8 @@ def _model_page(spec: ModelSpec, recovery: Path) -> str:
         ),
         "## Experiments",
         _experiments_table(spec.name),
-        *_recovery(spec, recovery / f"{spec.name}.csv"),
+        *_recovery(spec, docs / "recovery" / f"{spec.name}.csv"),
+        *_calibration(spec, docs / "calibration" / f"{spec.name}.csv"),
     ]
     return _page(sections)
 
@@ -242,6 +242,44 @@ def _recovery(spec: ModelSpec, path: Path) -> list[str]:
                     f"{row['trials']:,}",
                     f"{row['worst_r_hat']:.3f}",
                     f"{row['least_ess']:.0f}",
+                )
+                for row in table.to_dict("records")
+            ),
+        ),
+    ]
+
+
+def _calibration(spec: ModelSpec, path: Path) -> list[str]:
+    if not path.is_file():
+        return []
+    table = pd.read_csv(path, keep_default_na=False)
+    first, outside = table.iloc[0], int((table["band"] == "outside").sum())
+
+    def coverage(row: dict[Hashable, Any], percent: int) -> str:
+        name = f"coverage_{percent}"
+        return f"{row[name]:.2f} ({row[f'{name}_lower']:.2f} to {row[f'{name}_upper']:.2f})"
+
+    return [
+        "## Calibration",
+        f"{first['replicates']} of {first['asked']} worlds drawn from the model's own prior "
+        f"({first['status']}), published as counts are, and fitted: {first['failed']} failed, "
+        f"{first['divergent']} had divergent transitions, {first['lengthened']} needed longer "
+        f"chains; none was discarded. {outside} of {len(table)} quantities leave the simultaneous "
+        f"95 % band of uniform ranks; about {len(table) / 20:.0f} would by chance. Coverage of "
+        "50 and 90 % intervals has its 95 % binomial interval. How to read it: "
+        "[the decision](../decisions/calibration.md).",
+        f"![ECDF of ranks less uniform, a panel for each quantity](../calibration/{path.stem}.png)",
+        _table(
+            ("Quantity", "At", "p", "Band", "Coverage of 50 %", "Coverage of 90 %", "ESS"),
+            (
+                (
+                    f"`{row['quantity']}`",
+                    row["coordinate"],
+                    f"{row['p']:.3f}",
+                    row["band"],
+                    coverage(row, 50),
+                    coverage(row, 90),
+                    f"{float(row['least_ess']):.0f}" if row["least_ess"] != "" else "",
                 )
                 for row in table.to_dict("records")
             ),

@@ -6,18 +6,19 @@ be exact; calibration, where they do, is where exactness is claimed. No replicat
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.stats import beta
 
 from data_prep.simulated import SimulationOptions, build_simulated
 from experiments.config import SamplerConfig, load_experiment
-from experiments.diagnostics import INTERVAL_WIDTH, convergence
+from experiments.diagnostics import INTERVAL_WIDTH, summarise
+from experiments.rank_bands import binomial_interval
+from models.spec import Estimand
 
 log = logging.getLogger("experiments")
 
@@ -35,9 +36,8 @@ def recover(
     Returns
     -------
     DataFrame
-        One row per seed, estimand and coordinate: ``truth, mean, sd, z, covered, r_hat, ess_bulk``,
-        where ``z`` is the error over the posterior sd and ``covered`` says whether the house
-        interval holds the truth.
+        The rows of `estimands.csv` for each seed, with ``truth, z, covered``: ``z`` is the error
+        over the posterior sd, and ``covered`` says whether the house interval holds the truth.
     """
     from experiments import sampling
 
@@ -54,56 +54,46 @@ def recover(
         posterior, statistics = sampling.sample(compiled, config, seed, cores=2)
         answer = spec.estimands(posterior, observations, options, experiment.priors)
         truth = spec.true_estimands(cube, observations, options)
-        rows = [
-            row
-            for name, draws in answer.values.items()
-            if "draw" in draws.dims
-            for row in _rows(name, draws, truth[name])
-        ]
+        found = compare_with_truth(answer.values, truth, spec.declared_estimands(options))
         divergences = int(statistics["diverging"].sum())
-        tables.append(pd.DataFrame(rows).assign(seed=seed, divergences=divergences))
+        tables.append(found.assign(seed=seed, divergences=divergences))
         log.info("recovery of %s: %d of %d", model, number, len(seeds))
     return pd.concat(tables, ignore_index=True)
 
 
-def _rows(name: str, draws: xr.DataArray, truth: xr.DataArray) -> Iterator[dict[str, Any]]:
-    dims = [dim for dim in draws.dims if dim not in ("chain", "draw")]
-    values = draws.transpose(*dims, "chain", "draw").to_numpy()
-    values = values.reshape(-1, *values.shape[-2:])
-    expected = truth.transpose(*dims).to_numpy().ravel()
-    found = convergence(values)
-    flat = values.reshape(len(values), -1)
-    tail = (1 - INTERVAL_WIDTH) / 2
-    lower, upper = np.quantile(flat, [tail, 1 - tail], axis=1)
-    mean, sd = flat.mean(axis=1), flat.std(axis=1, ddof=1)
-    for index in range(len(flat)):
-        yield {
-            "estimand": name,
-            "index": index,
-            "truth": expected[index],
-            "mean": mean[index],
-            "sd": sd[index],
-            "z": (mean[index] - expected[index]) / sd[index] if sd[index] > 0 else 0.0,
-            "covered": bool(lower[index] <= expected[index] <= upper[index]),
-            "r_hat": found["r_hat"][index],
-            "ess_bulk": found["ess_bulk"][index],
-        }
+def compare_with_truth(
+    values: Mapping[str, xr.DataArray],
+    truth: Mapping[str, xr.DataArray],
+    declared: Sequence[Estimand],
+) -> pd.DataFrame:
+    """The summary of every estimand that has draws, with ``truth``, ``z`` and ``covered``."""
+    drawn = [e for e in declared if e.name in values and "draw" in values[e.name].dims]
+    table = summarise(values, drawn)
+    true = []
+    for estimand in drawn:
+        dims = [dim for dim in values[estimand.name].dims if dim not in ("chain", "draw")]
+        true.append(truth[estimand.name].transpose(*dims).to_numpy().ravel())
+    table["truth"] = np.concatenate(true)
+    error = table["mean"] - table["truth"]
+    table["z"] = (error / table["sd"]).where(table["sd"] > 0, 0.0)
+    table["covered"] = table["truth"].between(table["lower"], table["upper"])
+    return table
 
 
 def summarise_recovery(table: pd.DataFrame) -> pd.DataFrame:
     """Bias over posterior sd and coverage with its 95 % binomial interval, a row per estimand.
 
-    Coordinates of one seed share its data, so each seed is worth ``1`` trial for an estimand of a
-    few coordinates; authorities are independent enough to count one by one, and say so in
-    ``trials``.
+    Coordinates of one seed share its data, so a seed is one trial of an estimand. Authorities are
+    independent enough to count one by one where it is declared for each; the years of one are not.
     """
     rows = []
     for name, group in table.groupby("estimand", sort=False):
         seeds = group["seed"].nunique()
-        trials = len(group) if str(name).startswith("la_r") or name == "la_growth" else seeds
-        trials = seeds if name == "la_ratio_90_10" else trials
+        # An estimand that is not declared by authority has no authority in its rows.
+        by_authority = "la" in group and group["la"].notna().all()
+        trials = seeds * (group["la"].nunique() if by_authority else 1)
         coverage = group["covered"].mean()
-        hits = coverage * trials
+        lower, upper = binomial_interval(coverage * trials, trials)
         rows.append(
             {
                 "estimand": name,
@@ -114,10 +104,8 @@ def summarise_recovery(table: pd.DataFrame) -> pd.DataFrame:
                 / np.sqrt(seeds),
                 "sd_of_z": group["z"].std(ddof=1),
                 "coverage": coverage,
-                "coverage_lower": beta.ppf(0.025, hits, trials - hits + 1) if hits > 0 else 0.0,
-                "coverage_upper": beta.ppf(0.975, hits + 1, trials - hits)
-                if hits < trials
-                else 1.0,
+                "coverage_lower": lower,
+                "coverage_upper": upper,
                 "trials": trials,
                 "nominal": INTERVAL_WIDTH,
                 "worst_r_hat": group["r_hat"].max(),

@@ -130,42 +130,60 @@ def thin(posterior: xr.Dataset, draws: int) -> xr.Dataset:
     return posterior.isel(draw=np.linspace(0, length - 1, wanted).round().astype(int))
 
 
+class LogDensity:
+    """Log density of each element of the named variables, compiled once for many sets of draws.
+
+    Serves the log likelihood of observations and the log prior of parameters, on their natural
+    scale. The graph is vectorised over draws, so that whole arrays need no compiled code. ``model``
+    is a copy without transforms; where it holds ``pm.Data``, new data are set there.
+    """
+
+    def __init__(self, model: pm.Model, names: Sequence[str]) -> None:
+        self.names = names
+        self.model = natural = remove_value_transforms(model)
+        by_name = {rv.name: rv for rv in natural.basic_RVs}
+        density = natural.logp(vars=[by_name[name] for name in names], sum=False, jacobian=False)
+        inputs = [natural.rvs_to_values[rv] for rv in natural.free_RVs]
+        batched = [
+            pt.tensor(
+                f"{value.name}_draws", shape=(None, *value.type.shape), dtype=value.type.dtype
+            )
+            for value in inputs
+        ]
+        many = vectorize_graph(density, dict(zip(inputs, batched, strict=True)))
+        self.function = compile_function(
+            batched, many, mode="FAST_COMPILE", on_unused_input="ignore"
+        )
+
+    def __call__(self, posterior: xr.Dataset) -> xr.Dataset:
+        """One variable for each name, (chain, draw, ...)."""
+        natural = self.model
+        chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
+        flat = [_flat(posterior[rv.name], chains * draws) for rv in natural.free_RVs]
+        parts = [
+            self.function(*(array[start : start + _CHUNK] for array in flat))
+            for start in range(0, chains * draws, _CHUNK)
+        ]
+        variables = {}
+        for index, name in enumerate(self.names):
+            values = np.concatenate([part[index] for part in parts])
+            dims = natural.named_vars_to_dims.get(name) or ()
+            values = values.reshape(chains, draws, *values.shape[1:])
+            dims = (
+                dims
+                if len(dims) == values.ndim - 2
+                else [f"{name}_dim_{i}" for i in range(values.ndim - 2)]
+            )
+            variables[name] = (("chain", "draw", *dims), values.astype("float32"))
+        coords = {"chain": posterior["chain"], "draw": posterior["draw"]}
+        return xr.Dataset(variables, coords=coords)
+
+
 def pointwise_log_density(
     model: pm.Model, posterior: xr.Dataset, names: Sequence[str]
 ) -> xr.Dataset:
-    """Log density of each element of the named variables; each (chain, draw, ...).
-
-    Serves the log likelihood of observations and the log prior of parameters, on their natural
-    scale. The graph is vectorised over draws, so that whole arrays need no compiled code.
-    """
-    natural = remove_value_transforms(model)
-    by_name = {rv.name: rv for rv in natural.basic_RVs}
-    density = natural.logp(vars=[by_name[name] for name in names], sum=False, jacobian=False)
-    inputs = [natural.rvs_to_values[rv] for rv in natural.free_RVs]
-    batched = [
-        pt.tensor(f"{value.name}_draws", shape=(None, *value.type.shape), dtype=value.type.dtype)
-        for value in inputs
-    ]
-    many = vectorize_graph(density, dict(zip(inputs, batched, strict=True)))
-    function = compile_function(batched, many, mode="FAST_COMPILE", on_unused_input="ignore")
-    chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
-    flat = [_flat(posterior[rv.name], chains * draws) for rv in natural.free_RVs]
-    parts = [
-        function(*(array[start : start + _CHUNK] for array in flat))
-        for start in range(0, chains * draws, _CHUNK)
-    ]
-    variables = {}
-    for index, name in enumerate(names):
-        values = np.concatenate([part[index] for part in parts])
-        dims = natural.named_vars_to_dims.get(name) or ()
-        values = values.reshape(chains, draws, *values.shape[1:])
-        dims = (
-            dims
-            if len(dims) == values.ndim - 2
-            else [f"{name}_dim_{i}" for i in range(values.ndim - 2)]
-        )
-        variables[name] = (("chain", "draw", *dims), values.astype("float32"))
-    return xr.Dataset(variables, coords={"chain": posterior["chain"], "draw": posterior["draw"]})
+    """`LogDensity` for one set of draws; each variable (chain, draw, ...)."""
+    return LogDensity(model, names)(posterior)
 
 
 def _flat(array: xr.DataArray, count: int) -> np.ndarray:

@@ -1,15 +1,21 @@
 """Likelihoods of counts that are known exactly or only within an interval."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
+from models.published_counts import publication_like
+from models.replaceable import is_replaceable, observed_values, publishes
+
 # An interval of up to this many integers is summed exactly; a wider one is integrated by
 # Gauss-Legendre quadrature, whose error tests/models/test_likelihoods.py measures.
 EXACT_WIDTH = 50
 QUADRATURE_NODES = 32
+# An interval of counts that can be exchanged is summed exactly, up to this many.
+LARGEST_REPLACEABLE_WIDTH = 20
 
 # exp(40) cases a year would overflow the random generator and mean nothing.
 _LARGEST_LOG_MEAN = 40.0
@@ -88,7 +94,8 @@ def negative_binomial_counts(
     """Counts along ``dims``, each known to lie in ``lower..upper``; equal bounds mean exact.
 
     The observed value of an interval cell is its midpoint, shown only in plots: the likelihood uses
-    the whole interval. Exact cells must come first, so that no reordering is needed.
+    the whole interval. Exact cells must come first, so that no reordering is needed; where data may
+    be exchanged (`models.replaceable`) any order will do and the observed value is the lower bound.
 
     Raises
     ------
@@ -97,10 +104,12 @@ def negative_binomial_counts(
     """
     lower, upper = np.asarray(lower, "int64"), np.asarray(upper, "int64")
     exact = lower == upper
-    if np.any(np.diff(exact.astype(int)) > 0):
-        raise ValueError("exact cells must come before interval cells")
     if np.any(lower > upper) or np.any(lower < 0):
         raise ValueError("bounds must satisfy 0 <= lower <= upper")
+    if is_replaceable():
+        return _replaceable_counts(name, log_mean, dispersion, lower, upper, dims)
+    if np.any(np.diff(exact.astype(int)) > 0):
+        raise ValueError("exact cells must come before interval cells")
     cut = int(exact.sum())
     nodes = interval_nodes(lower[cut:], upper[cut:]) if cut < len(lower) else None
 
@@ -117,27 +126,87 @@ def negative_binomial_counts(
             [negative_binomial_logp(value[:cut], log_mean[:cut], dispersion), in_interval]
         )
 
-    def random(
-        log_mean: np.ndarray,
-        dispersion: np.ndarray,
-        rng: np.random.Generator | None = None,
-        size: tuple[int, ...] | None = None,
-    ) -> np.ndarray:
-        if rng is None:
-            raise ValueError("a random generator is needed")
-        mean = np.exp(np.minimum(log_mean, _LARGEST_LOG_MEAN))
-        return rng.poisson(rng.gamma(dispersion, mean / dispersion, size=size))
-
     return pm.CustomDist(
         name,
         log_mean,
         dispersion,
         logp=logp,
-        random=random,
+        random=_draw_counts,
         observed=(lower + upper) // 2,
         dims=dims,
         dtype="int64",
     )
+
+
+def _draw_counts(
+    log_mean: np.ndarray,
+    dispersion: np.ndarray,
+    rng: np.random.Generator | None = None,
+    size: tuple[int, ...] | None = None,
+) -> np.ndarray:
+    if rng is None:
+        raise ValueError("a random generator is needed")
+    mean = np.exp(np.minimum(log_mean, _LARGEST_LOG_MEAN))
+    return rng.poisson(rng.gamma(dispersion, mean / dispersion, size=size))
+
+
+def _replaceable_counts(
+    name: str,
+    log_mean: pt.TensorVariable,
+    dispersion: pt.TensorVariable,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    dims: str,
+) -> pt.TensorVariable:
+    """Counts whose bounds may be exchanged, so that any cell may be exact or an interval.
+
+    Nothing is taken from the bounds given here but the rule by which such counts are published.
+    """
+    rule = publication_like(lower, upper)
+    if rule.width > LARGEST_REPLACEABLE_WIDTH:
+        raise ValueError(f"an interval of {rule.width} counts is too wide to be exchanged")
+    value, inside = f"{name}_lower_data", f"{name}_inside_data"
+    steps = np.arange(1, rule.width)[:, None]
+    is_inside = observed_values(inside, np.zeros((rule.width - 1, len(lower))))
+
+    def publish(counts: np.ndarray) -> dict[str, np.ndarray]:
+        low, high = rule.bounds(counts)
+        return {value: low, inside: (low + steps <= high).astype(float)}
+
+    def logp(
+        y: pt.TensorVariable, log_mean: pt.TensorVariable, dispersion: pt.TensorVariable
+    ) -> pt.TensorVariable:
+        odds = 1 / (1 + dispersion * pt.exp(-log_mean))
+        ratios = [(y + k + dispersion) / (y + k + 1.0) * odds for k in range(rule.width - 1)]
+        return negative_binomial_logp(y, log_mean, dispersion) + log_interval(ratios, is_inside)
+
+    publishes(name, rule.rule, publish)
+    return pm.CustomDist(
+        name,
+        log_mean,
+        dispersion,
+        logp=logp,
+        random=_draw_counts,
+        observed=observed_values(value, lower),
+        dims=dims,
+        dtype="int64",
+    )
+
+
+def log_interval(
+    ratios: Sequence[pt.TensorVariable], inside: pt.TensorVariable
+) -> pt.TensorVariable:
+    """Log mass of intervals over the mass of their lower bounds; (cell,).
+
+    ``ratios[k]`` is the mass at ``lower + k + 1`` over that at ``lower + k``; ``inside`` (step,
+    cell) is 1 where ``lower + k + 1`` is in the interval. An exact cell costs only multiplications
+    by zero, so that cells may be exact or not without another graph.
+    """
+    total = 1.0
+    # From the last ratio inwards: 1 + r1 (1 + r2 (1 + ...)).
+    for k in reversed(range(len(ratios))):
+        total = 1.0 + inside[k] * ratios[k] * total
+    return pt.log(total)
 
 
 def totals_over_uncertain_exposure(
@@ -184,8 +253,17 @@ def totals_over_uncertain_exposure(
         shape = size if size is not None else np.broadcast_shapes(np.shape(log_rate), low.shape)
         return log_rate + rng.uniform(low, high, size=shape) + sd * rng.standard_t(4, size=shape)
 
+    data = f"{name}_data"
+    publishes(name, "totals are printed as they are", lambda totals: {data: totals})
     return pm.CustomDist(
-        name, log_rate, sd, logp=logp, random=random, observed=observed, dims=dims, dtype="float64"
+        name,
+        log_rate,
+        sd,
+        logp=logp,
+        random=random,
+        observed=observed_values(data, observed),
+        dims=dims,
+        dtype="float64",
     )
 
 

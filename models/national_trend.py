@@ -53,6 +53,7 @@ from models.rates import (
     three_figures,
     weighted_mean,
 )
+from models.replaceable import decided_by_data
 from models.sensitivity import rescale_normal_prior
 from models.spec import Answer, Block, Estimand, ModelSpec, NotEstimable, Options
 
@@ -391,9 +392,8 @@ def _la_effects(
     middle = (cells["lower"] + cells["upper"]) / 2
     log_rate = np.log((middle + 0.5) / cells["exposure"])
     table = cells.assign(log_rate=log_rate).pivot(index="la", columns="year", values="log_rate")
-    return correlated_level_and_slope(
-        priors, mean=national_level, slopes_are_clear=slopes_are_clear(table)
-    )
+    clear = decided_by_data("slopes_are_clear", lambda: slopes_are_clear(table), in_study=False)
+    return correlated_level_and_slope(priors, mean=national_level, slopes_are_clear=clear)
 
 
 def _national_totals(

@@ -60,6 +60,27 @@ def test_recovery_results_enter_the_model_page(tmp_path: Path) -> None:
     assert "| Authority rate | 25,536 | -0.05 ± 0.02 |" in page
 
 
+def test_calibration_results_enter_the_model_page(tmp_path: Path) -> None:
+    folder = tmp_path / "calibration"
+    folder.mkdir()
+    (folder / "national_trend.csv").write_text(
+        "quantity,coordinate,kind,band,p,largest_difference,coverage_50,coverage_50_lower,"
+        "coverage_50_upper,coverage_90,coverage_90_lower,coverage_90_upper,least_ess,asked,"
+        "replicates,failed,divergent,lengthened,status\n"
+        "scatter_sd,,parameter,inside,0.42,-0.03,0.48,0.38,0.58,0.88,0.8,0.94,61.2,200,100,1,"
+        "7,3,unfinished\n"
+        "log_likelihood,,data,outside,0.001,0.2,0.3,0.2,0.4,0.7,0.6,0.8,,200,100,1,7,3,unfinished\n",
+        encoding="utf-8",
+    )
+    page = pages(tmp_path)[Path("models/national_trend.md")]
+    assert "100 of 200 worlds" in page
+    assert "(unfinished)" in page
+    assert "1 failed, 7 had divergent transitions" in page
+    row = "| `scatter_sd` |  | 0.420 | inside | 0.48 (0.38 to 0.58) | 0.88 (0.80 to 0.94) | 61 |"
+    assert row in page
+    assert "| `log_likelihood` |  | 0.001 | outside |" in page
+
+
 def _documents() -> list[Path]:
     return [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 

@@ -1,0 +1,89 @@
+"""Observed data that can be exchanged without compiling a model again.
+
+A single fit samples fastest when its data are constants. A study of many replicates builds one
+model inside ``replaceable_data()``, compiles it once and gives it one data set after another. What
+a likelihood offers for that:
+
+- it holds each observed array as ``pm.Data`` made by `observed_values` (bounds and masks too), and
+  any cell may be exact or an interval;
+- it says with `publishes` how values drawn from it become the arrays that it holds, rounded and
+  suppressed as a publisher would;
+- a choice of form that single fits take from their data goes through `decided_by_data`.
+
+Until data are given the arrays hold noughts, so nothing that was observed can stay in the model.
+The density is the same either way.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+import numpy as np
+import pymc as pm
+
+Publish = Callable[[np.ndarray], Mapping[str, np.ndarray]]
+
+
+@dataclass
+class Exchange:
+    """What a model built for a study said of itself.
+
+    Attributes
+    ----------
+    declared
+        Choices that the study fixes by name; others take the value that the model declares.
+    choices
+        Every choice that was asked for, as it was fixed.
+    publish
+        For each observed variable, from drawn values to the arrays of its ``pm.Data`` by name.
+    rules
+        The same in words.
+    """
+
+    declared: Mapping[str, bool] = field(default_factory=dict)
+    choices: dict[str, bool] = field(default_factory=dict)
+    publish: dict[str, Publish] = field(default_factory=dict)
+    rules: dict[str, str] = field(default_factory=dict)
+
+
+_EXCHANGE: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+
+
+@contextmanager
+def replaceable_data(declared: Mapping[str, bool] | None = None) -> Iterator[Exchange]:
+    """Models built inside hold what was observed as ``pm.Data``; see the module docstring."""
+    exchange = Exchange(declared or {})
+    token = _EXCHANGE.set(exchange)
+    try:
+        yield exchange
+    finally:
+        _EXCHANGE.reset(token)
+
+
+def is_replaceable() -> bool:
+    """Whether the model that is being built shall hold what was observed as ``pm.Data``."""
+    return _EXCHANGE.get() is not None
+
+
+def observed_values(name: str, values: np.ndarray) -> object:
+    """The values as they are, or noughts as ``pm.Data`` called ``name`` where they may change."""
+    if not is_replaceable():
+        return values
+    return pm.Data(name, np.zeros_like(values), shape=np.shape(values))
+
+
+def publishes(observed: str, rule: str, publish: Publish) -> None:
+    """Say how values drawn for ``observed`` are published; nothing happens in a single fit."""
+    exchange = _EXCHANGE.get()
+    if exchange is not None:
+        exchange.publish[observed] = publish
+        exchange.rules[observed] = rule
+
+
+def decided_by_data(name: str, from_data: Callable[[], bool], *, in_study: bool) -> bool:
+    """A choice between two forms of one density: from the data, or fixed for a whole study."""
+    exchange = _EXCHANGE.get()
+    if exchange is None:
+        return from_data()
+    return exchange.choices.setdefault(name, exchange.declared.get(name, in_study))
