@@ -87,6 +87,8 @@ def negative_binomial_counts(
 ) -> pt.TensorVariable:
     """Counts along ``dims``, each known to lie in ``lower..upper``; equal bounds mean exact.
 
+    ``dispersion`` is one for all cells or one for each, along ``dims``.
+
     The observed value of an interval cell is its midpoint, shown only in plots: the likelihood uses
     the whole interval. Exact cells must come first, so that no reordering is needed.
 
@@ -109,12 +111,16 @@ def negative_binomial_counts(
     ) -> pt.TensorVariable:
         if nodes is None:
             return negative_binomial_logp(value, log_mean, dispersion)
-        at_nodes = negative_binomial_logp(nodes.values, log_mean[cut:, None], dispersion)
+        # One dispersion for all cells, or one for each.
+        of_exact, of_interval = dispersion, dispersion
+        if dispersion.ndim:
+            of_exact, of_interval = dispersion[:cut], dispersion[cut:, None]
+        at_nodes = negative_binomial_logp(nodes.values, log_mean[cut:, None], of_interval)
         in_interval = pt.logsumexp(at_nodes + nodes.log_weights, axis=1)
         if cut == 0:
             return in_interval
         return pt.concatenate(
-            [negative_binomial_logp(value[:cut], log_mean[:cut], dispersion), in_interval]
+            [negative_binomial_logp(value[:cut], log_mean[:cut], of_exact), in_interval]
         )
 
     def random(
