@@ -105,15 +105,15 @@ def negative_binomial_counts(
         raise ValueError("bounds must satisfy 0 <= lower <= upper")
     cut = int(exact.sum())
     nodes = interval_nodes(lower[cut:], upper[cut:]) if cut < len(lower) else None
+    one_each = pt.as_tensor(dispersion).ndim > 0
 
     def logp(
         value: pt.TensorVariable, log_mean: pt.TensorVariable, dispersion: pt.TensorVariable
     ) -> pt.TensorVariable:
         if nodes is None:
             return negative_binomial_logp(value, log_mean, dispersion)
-        # One dispersion for all cells, or one for each.
         of_exact, of_interval = dispersion, dispersion
-        if dispersion.ndim:
+        if one_each:
             of_exact, of_interval = dispersion[:cut], dispersion[cut:, None]
         at_nodes = negative_binomial_logp(nodes.values, log_mean[cut:, None], of_interval)
         in_interval = pt.logsumexp(at_nodes + nodes.log_weights, axis=1)
