@@ -50,6 +50,7 @@ from models.joint import (
     centred_paths,
     correlated_levels,
     correlation_factor,
+    levels_are_clear,
     pairs,
     pooled_slopes,
     smooth_scores,
@@ -565,6 +566,10 @@ def _levels(
         factor=factor,
         structured=structured,
         own_share=own_share,
+        are_clear=[
+            levels_are_clear(_log_rates(observations, name), observations.deprivation)
+            for name in outcomes
+        ],
     )
 
 
@@ -959,6 +964,7 @@ def blocks(options: DeprivationOptions) -> tuple[Block, ...]:
             "local authorities",
             (
                 *(f"la_level_{name}" for name in outcomes),
+                *(f"la_level_z_{name}" for name in outcomes),
                 "la_level_sd",
                 "la_level_correlation_raw",
             ),

@@ -9,11 +9,16 @@ variances than the rest need nothing special.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 
 from models.priors import Prior, draw_from
 from models.spatial import SpatialBasis
+
+# With fewer authorities the correlations between outcomes are known so little that levels given the
+# outcomes before may have no spread left.
+MANY_LAS = 20
 
 
 def pairs(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -58,6 +63,7 @@ def correlated_levels(
     factor: pt.TensorVariable | None,
     structured: pt.TensorVariable | None = None,
     own_share: pt.TensorVariable | float = 1.0,
+    are_clear: Sequence[bool] | None = None,
 ) -> list[pt.TensorVariable]:
     """Level of each authority for each of ``names``; a list of tensors of shape (la,).
 
@@ -73,6 +79,10 @@ def correlated_levels(
         Scores that are already drawn, such as a smooth map, which take their share of the variance.
     own_share : (la,) or 1
         Share of the variance that is each authority's own.
+    are_clear
+        For each outcome whether the data show its levels clearly: they are drawn on their own
+        scale where they do, and as standard scores where they do not, for then their scale may be
+        near zero and the posterior would narrow to a funnel. The density is the same.
     """
     spread = pt.sqrt(own_share)
     own: list[pt.TensorVariable] = []
@@ -84,10 +94,32 @@ def correlated_levels(
             around = around + sum(row[j] * structured[:, j] for j in range(k + 1))
         centre = mean[k] + sd[k] * around
         scale = sd[k] * row[k] * spread
-        level = pm.Normal(f"la_level_{name}", centre, scale, dims="la")
-        own.append((level - centre) / scale)
+        if are_clear is None or are_clear[k]:
+            level = pm.Normal(f"la_level_{name}", centre, scale, dims="la")
+            own.append((level - centre) / scale)
+        else:
+            own.append(pm.Normal(f"la_level_z_{name}", 0, 1, dims="la"))
+            level = pm.Deterministic(f"la_level_{name}", centre + scale * own[k], dims="la")
         levels.append(level)
     return levels
+
+
+def levels_are_clear(log_rates: pd.DataFrame, score: pd.Series) -> bool:
+    """Whether many authorities differ beyond a gradient by more than chance scatter makes them.
+
+    ``log_rates`` is (la, year), NaN where unknown; ``score`` by LA. Compares the variance of what a
+    least-squares line leaves of authorities' means with their mean sampling variance; only the
+    choice of parameterisation hangs on it.
+    """
+    centred = log_rates.sub(log_rates.mean(axis=0), axis=1)
+    known = centred.notna().sum(axis=1)
+    centred = centred[known >= 2]
+    if len(centred) < MANY_LAS:
+        return False
+    sampling = (centred.var(axis=1) / centred.notna().sum(axis=1)).mean()
+    means, x = centred.mean(axis=1), score.loc[centred.index]
+    left = means - np.polyval(np.polyfit(x, means, 1), x)
+    return bool(left.var() > 2 * sampling)
 
 
 def smooth_scores(

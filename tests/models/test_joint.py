@@ -1,12 +1,19 @@
 """Correlated terms: the LKJ prior from partial correlations, levels, paths."""
 
 import numpy as np
+import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
 from scipy.stats import beta, kstest
 
-from models.joint import centred_paths, correlated_levels, correlation_factor, pairs
+from models.joint import (
+    centred_paths,
+    correlated_levels,
+    correlation_factor,
+    levels_are_clear,
+    pairs,
+)
 from models.priors import Prior
 
 ETA = Prior("level_correlation", "Correlation", {"eta": 2.0}, "", "")
@@ -106,3 +113,35 @@ def test_one_year_has_no_path() -> None:
     with pm.Model(coords={"outcome": ["a"], "step": []}):
         path = centred_paths(STEP, [2012], np.array([[True]]), dims=("outcome", "step"))
     assert path.eval().tolist() == [[0.0]]
+
+
+def test_standard_scores_give_the_same_levels() -> None:
+    """Drawn either way, two levels have the covariance asked for."""
+    factor = np.linalg.cholesky(np.array([[1, 0.7], [0.7, 1]]))
+    for clear in ([False, False], [True, False], [False, True]):
+        with pm.Model(coords={"la": list(range(3000))}) as model:
+            correlated_levels(
+                ["a", "b"],
+                mean=[pt.ones(3000), pt.zeros(3000)],
+                sd=pt.as_tensor(np.array([0.5, 2.0])),
+                factor=pt.as_tensor(factor),
+                are_clear=clear,
+            )
+            levels = pt.stack([model["la_level_a"], model["la_level_b"]], axis=1)
+            values = draw(levels, draws=1).reshape(3000, 2)
+        assert values.std(axis=0) == pytest.approx([0.5, 2], rel=0.06)
+        assert np.corrcoef(values.T)[0, 1] == pytest.approx(0.7, abs=0.05)
+
+
+def test_levels_are_clear_only_when_many_authorities_differ() -> None:
+    rng = np.random.default_rng(6)
+    index = [f"E{i}" for i in range(60)]
+    score = pd.Series(rng.normal(size=60), index=index)
+    noise = pd.DataFrame(0.2 * rng.normal(size=(60, 5)), index=index)
+    gradient = noise.add(0.5 * score, axis=0)
+    assert not levels_are_clear(gradient, score), "the gradient alone makes no levels"
+    apart = gradient.add(pd.Series(0.3 * rng.normal(size=60), index=index), axis=0)
+    assert levels_are_clear(apart, score)
+    assert not levels_are_clear(apart.iloc[:12], score)
+    holes = apart.mask(rng.uniform(size=apart.shape) < 0.4)
+    assert levels_are_clear(holes, score)
