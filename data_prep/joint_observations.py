@@ -34,6 +34,10 @@ class JointCounts:
         Exposure, NaN where the outcome has none, whether or not the count is usable.
     years_of : mapping
         Years with at least one usable figure, by outcome.
+    regimes_of : mapping
+        Names of the definitions of those years, by outcome.
+    names : mapping
+        Name of every LA of the cube, those left out among them.
     """
 
     cube_name: str
@@ -46,6 +50,7 @@ class JointCounts:
     weights: xr.DataArray
     years_of: Mapping[str, list[int]]
     regimes_of: Mapping[str, tuple[str, ...]]
+    names: Mapping[str, str]
 
     @property
     def outcomes(self) -> tuple[str, ...]:
@@ -109,8 +114,8 @@ def observe_joint_counts(
     first = next(iter(parts.values()))
     names = pd.concat([part.las for part in parts.values()])
     las = names[~names.index.duplicated()].sort_index()
-    types = cube["cube"].to_dataset()["la_type"].sel(la=list(las.index))
-    las = las.assign(la_type=types.values.astype(str))
+    table = cube["cube"].to_dataset()
+    las = las.assign(la_type=table["la_type"].sel(la=list(las.index)).values.astype(str))
     cells = pd.concat([part.cells.assign(outcome=name) for name, part in parts.items()])
     interval = (cells["upper"] > cells["lower"]).astype(int)
     cells = cells.assign(interval=interval).sort_values("interval", kind="stable")
@@ -135,6 +140,9 @@ def observe_joint_counts(
         regimes_of={
             name: tuple(regime.name for regime in part.regimes) for name, part in parts.items()
         },
+        names=dict(
+            zip(table["la"].values.astype(str), table["la_name"].values.astype(str), strict=True)
+        ),
     )
 
 
@@ -274,7 +282,7 @@ def describe_joint_counts(observations: JointCounts) -> dict[str, object]:
     """
     cells, dropped = observations.cells, observations.dropped
     labels = {name: MEASURES[name].label.lower() for name in observations.outcomes}
-    names = observations.las["name"].to_dict()
+    names = observations.names
     reasons: list[dict[str, object]] = []
     for (outcome, reason), rows in dropped.groupby(["outcome", "reason"]):
         # Reasons of counts name their measure already; those of authorities and exposures do not.

@@ -61,7 +61,9 @@ def test_authorities_left_out_stay_among_the_dropped(cube: xr.DataTree) -> None:
     described = describe_joint_counts(less)
     assert described["las"] == 23
     assert described["cells"] == 2 * 24 * 5
-    assert any(row["reason"].endswith("no score") for row in described["dropped"])  # type: ignore
+    rows = [row for row in described["dropped"] if row["reason"].endswith("no score")]  # type: ignore
+    assert rows
+    assert all(str(joint.names[code]) in row["examples"][0] for row in rows)
     everyone = dict.fromkeys(joint.las.index, "no score")
     with pytest.raises(DataError, match="no usable figure is left: no score") as caught:
         without_authorities(joint, everyone)
