@@ -288,7 +288,7 @@ def describe_joint_counts(observations: JointCounts) -> dict[str, object]:
         # Reasons of counts name their measure already; those of authorities and exposures do not.
         label = labels[str(outcome)]
         text = str(reason) if str(reason).startswith(label) else f"{label}, {reason}"
-        examples = [f"{names.get(row.la, row.la)} {row.year}" for row in rows.head(5).itertuples()]
+        examples = [f"{names[str(row.la)]} {row.year}" for row in rows.head(5).itertuples()]
         reasons.append({"reason": text, "cells": len(rows), "examples": examples})
     exact = int((cells["lower"] == cells["upper"]).sum())
     never = sorted(set(observations.las.index) - set(cells["la"]))
@@ -299,7 +299,7 @@ def describe_joint_counts(observations: JointCounts) -> dict[str, object]:
         "years": observations.years,
         "national_years": [],
         "las": len(observations.las),
-        "las_without_figures": [names[code] for code in never],
+        "las_without_figures": [names[str(code)] for code in never],
         "cells": len(cells) + len(dropped),
         "used": len(cells),
         "exact": exact,
