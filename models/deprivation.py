@@ -428,7 +428,8 @@ def coords(observations: DeprivationCounts, options: DeprivationOptions) -> dict
         "step": years[1:],
     }
     if len(outcomes) > 1:
-        found["pair"] = [f"{a} and {b}" for a, b in pairs(outcomes)]
+        order = list(_are_clear(observations))
+        found["pair"] = [f"{a} and {b}" for a, b in pairs(order)]
     if terms := list(_adjustment(observations, options)):
         found["term"] = terms
     if options.level_structure == "regions":
@@ -533,6 +534,17 @@ def _adjusted(
     return pt.dot(terms.to_numpy(), effect)
 
 
+def _are_clear(observations: DeprivationCounts) -> dict[str, bool]:
+    """Whether each outcome's levels show clearly, in the order in which levels are drawn: clear
+    ones first, for what follows is drawn around them.
+    """
+    clear = {
+        name: levels_are_clear(_log_rates(observations, name), observations.deprivation)
+        for name in observations.outcomes
+    }
+    return dict(sorted(clear.items(), key=lambda item: not item[1]))
+
+
 def _levels(
     observations: DeprivationCounts,
     options: DeprivationOptions,
@@ -559,18 +571,19 @@ def _levels(
             draw_from(priors["smooth_share"]),
             dims=("smooth_component", "outcome"),
         )
-    return correlated_levels(
-        outcomes,
-        mean=[mean[:, k] for k in range(len(outcomes))],
-        sd=sd,
+    clear = _are_clear(observations)
+    place = {name: k for k, name in enumerate(outcomes)}
+    levels = correlated_levels(
+        list(clear),
+        mean=[mean[:, place[name]] for name in clear],
+        sd=sd[np.array([place[name] for name in clear])],
         factor=factor,
         structured=structured,
         own_share=own_share,
-        are_clear=[
-            levels_are_clear(_log_rates(observations, name), observations.deprivation)
-            for name in outcomes
-        ],
+        are_clear=list(clear.values()),
     )
+    by_name = dict(zip(clear, levels, strict=True))
+    return [by_name[name] for name in outcomes]
 
 
 def _middle_years(observations: DeprivationCounts) -> np.ndarray:
@@ -832,7 +845,7 @@ def _answers(
         "la_observed_ratio": observed_ratio(logs.level, logs.expected),
     }
     if logs.correlation is not None:
-        values["level_correlation"] = _by_pair(logs.correlation, observations.outcomes)
+        values["level_correlation"] = _by_pair(logs.correlation, list(_are_clear(observations)))
     if logs.growth is not None:
         time = xr.DataArray(
             np.asarray(observations.years, float)[None] - _middle_years(observations)[:, None],
@@ -872,9 +885,9 @@ def true_estimands(
         joined = xr.concat(arrays, "outcome", coords="minimal", compat="override")
         return joined.assign_coords(outcome=outcomes)
 
-    correlation = [
-        true_correlation(truth, found[a], found[b], x) for a, b in pairs(range(len(found)))
-    ]
+    named = dict(zip(outcomes, found, strict=True))
+    both = pairs(list(_are_clear(observations)))
+    correlation = [true_correlation(truth, named[a], named[b], x) for a, b in both]
     logs = _Levels(
         level=by_outcome([one.level for one in found]),
         expected=by_outcome([one.level - one.residual for one in found]),
