@@ -1011,7 +1011,8 @@ def notes(observations: DeprivationCounts, options: DeprivationOptions) -> list[
         if measure.parent == base:
             found.append(
                 f"{measure.label} are a true part of {MEASURES[base].label.lower()}: the "
-                "likelihood does not hold them to it, which matters little for small shares."
+                "likelihood does not hold them to it, which matters little for small shares and "
+                "more for large ones."
             )
         if len(observations.regimes_of[name]) > 1:
             found.append(
@@ -1022,7 +1023,8 @@ def notes(observations: DeprivationCounts, options: DeprivationOptions) -> list[
         seen = observations.cells.loc[observations.cells["outcome"] == name, "la"]
         never = [code for code in observations.las.index if code not in set(seen)]
         if never:
-            names = ", ".join(observations.las.loc[never, "name"])
+            names = ", ".join(observations.las.loc[never[:5], "name"])
+            names += f" and {len(never) - 5} more" if len(never) > 5 else ""
             found.append(
                 f"{measure.label}: no usable figure for {names}; their levels come from deprivation"
                 " and the other outcomes."
