@@ -1,6 +1,6 @@
 """One error for bad input: it lists every fault with file, row, column, value and remedy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -42,3 +42,21 @@ class DataError(Exception):
         lines = [f"{count} fault{'s' if count != 1 else ''} in the input:"]
         lines += [f"  {number}. {fault}" for number, fault in enumerate(self.faults, 1)]
         super().__init__("\n".join(lines))
+
+
+def gather_faults(attempts: Iterable[Callable[[], object]]) -> None:
+    """Make every attempt, so that one error lists the faults of all.
+
+    Raises
+    ------
+    DataError
+        With the faults of every attempt that failed, in their order.
+    """
+    faults: list[Fault] = []
+    for attempt in attempts:
+        try:
+            attempt()
+        except DataError as error:
+            faults += error.faults
+    if faults:
+        raise DataError(faults)

@@ -126,6 +126,10 @@ AGGREGATE_TO_CENSUS = (
 SAME_DAY_REREFERRALS = Revision("closures and referrals of one day counted", 2018, 2013)
 # Open episodes were counted by another method in the release of 2018, back to 2013.
 CIN_2018 = Revision("method of the 2018 release", 2018, 2013)
+# Nothing printed says that ended episodes were counted anew, but nine in ten figures of 2013-2017
+# fell, by 4.6 per cent in the middle, and none rose, between their first release and that of 2024,
+# while starts and referrals stood still: another method, and not corrections.
+ENDED_2018 = Revision("as counted in later releases", 2018, 2013)
 FRONT_LINE_TO_ALL_CASES = (
     Regime("cases of front-line workers", None, 2017),
     Regime("all cases held", 2018, None),
@@ -371,6 +375,7 @@ _MEASURES = (
         "episodes",
         "Episodes of need that ended in the year.",
         CIN,
+        revision=ENDED_2018,
     ),
     Measure(
         "cin_ended_3_months",
@@ -380,6 +385,7 @@ _MEASURES = (
         "less in 2010.",
         CIN,
         regimes=WEEKS_TO_MONTHS,
+        revision=ENDED_2018,
         parent="cin_ended",
     ),
     *(
@@ -390,6 +396,7 @@ _MEASURES = (
             f"Episodes of need that ended in the year having lasted {text}; from 2011.",
             CIN,
             parent="cin_ended",
+            revision=ENDED_2018,
         )
         for name, text in (
             ("3_6_months", "3 months to less than 6"),

@@ -15,14 +15,17 @@ from data_prep.cube import (
     derive_provenance,
     derive_register,
 )
-from data_prep.errors import DataError, Fault
+from data_prep.errors import DataError, Fault, gather_faults
 from data_prep.geography import Unit
+from data_prep.inspections import derive_inspection_sources
+from data_prep.places import Places, derive_places, read_places
 from data_prep.register import ENGLAND
 from data_prep.releases import LATEST, resolve_releases
 from data_prep.schema import PUBLISHED, SCHEMA_VERSION, derive_indicators, measures_in
 from data_prep.sources.collect import check_files, collect_records
-from data_prep.sources.files import scan
+from data_prep.sources.files import RawFile, scan
 from data_prep.sources.national import derive_national, read_national_series
+from data_prep.sources.reading import Reading
 
 NOTE = (
     "Official statistics of the Department for Education, Ofsted, the Office for National "
@@ -76,7 +79,7 @@ def build_published(
     report("files")
     files = scan(raw)
     findings = list(check_files(files))
-    reading = collect_records(files, window, report)
+    reading, places = _read(files, window, report)
     _require_figures(reading.records, window, raw)
     report("checks")
     findings += checks.check_releases(reading.records, reading.ratios)
@@ -92,6 +95,9 @@ def build_published(
         findings += _left_out(small, least_children)
         units = [unit for unit in units if unit not in small]
         cube = derive_cube(records, units, window)
+    about, found = derive_places(places, units, window, records)
+    findings += found
+    _refuse(findings)
     england = derive_national(records, series)
     england = england[england["year"].isin(national)]
     name = name or default_name(years)
@@ -113,12 +119,32 @@ def build_published(
             "/indicators": derive_indicators(measures_in(cube)),
             "/national": derive_national_group(england, national),
             "/register": derive_register(units),
-            "/provenance": derive_provenance(records, units, window),
+            "/provenance": derive_provenance(records, units, window).assign(
+                inspection_source=derive_inspection_sources(places.inspected, units, window)
+            ),
+            **about,
             **({"/printed": printed} if printed.sizes["figure"] else {}),
         },
         name=name,
     )
     return tree, findings
+
+
+def _read(
+    files: Sequence[RawFile], years: Sequence[int], report: Callable[[str], None]
+) -> tuple[Reading, Places]:
+    """Figures and facts of all files; one DataError with the faults of all."""
+    readings: list[Reading] = []
+    places: list[Places] = []
+
+    def read_facts() -> None:
+        report("deprivation, neighbours, inspections, maps")
+        places.append(read_places(files))
+
+    gather_faults(
+        [lambda: readings.append(collect_records(files, years, report)), read_facts],
+    )
+    return readings[0], places[0]
 
 
 def _small_units(cube: xr.Dataset, units: Sequence[Unit], least: int) -> list[Unit]:

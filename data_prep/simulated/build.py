@@ -3,7 +3,9 @@
 import numpy as np
 import xarray as xr
 
+from data_prep.deprivation import build_deprivation_group
 from data_prep.indicators import CIN, CLA, MEASURES, WORKFORCE
+from data_prep.neighbours import build_neighbours_group
 from data_prep.schema import (
     GRADES,
     SCHEMA_VERSION,
@@ -31,7 +33,6 @@ from data_prep.simulated.options import SimulationOptions
 from data_prep.simulated.places import (
     DEPRIVATION_EDITIONS,
     NEIGHBOUR_EDITIONS,
-    NEIGHBOUR_RANKS,
     Places,
     deprivation_z,
     draw_deprivation,
@@ -104,8 +105,10 @@ def build_simulated(options: SimulationOptions | None = None) -> xr.DataTree:
         "/indicators": derive_indicators(cells),
         "/national": _national(options, years, totals),
         "/inspections": _inspections(drawn),
-        "/deprivation": _deprivation(places, scores),
-        "/neighbours": _neighbours(places, scores),
+        "/deprivation": build_deprivation_group(places.code, DEPRIVATION_EDITIONS, scores),
+        "/neighbours": build_neighbours_group(
+            places.code, NEIGHBOUR_EDITIONS, find_statistical_neighbours(places, scores)
+        ),
         "/adjacency": _adjacency(places),
         "/register": _register(places, years),
         "/provenance": _provenance(options, places, la_years, cells),
@@ -284,41 +287,6 @@ def _inspections(drawn: Drawn) -> xr.Dataset:
             "inspection_date": ("inspection", inspected, {"long_name": "Inspection began"}),
             "reinspection": ("inspection", seen.reinspection, {"long_name": "Re-inspection"}),
         }
-    )
-
-
-def _deprivation(places: Places, scores: dict[str, np.ndarray]) -> xr.Dataset:
-    return xr.Dataset(
-        {
-            "imd_score": (
-                ("la", "edition"),
-                scores["imd_score"],
-                {"long_name": "Index of multiple deprivation, average score", "units": "score"},
-            ),
-            "idaci_score": (
-                ("la", "edition"),
-                scores["idaci_score"],
-                {"long_name": "Income deprivation affecting children", "units": "share"},
-            ),
-        },
-        coords={"la": places.code, "edition": np.array(DEPRIVATION_EDITIONS)},
-    )
-
-
-def _neighbours(places: Places, scores: dict[str, np.ndarray]) -> xr.Dataset:
-    return xr.Dataset(
-        {
-            "neighbour": (
-                ("la", "rank", "edition"),
-                find_statistical_neighbours(places, scores),
-                {"long_name": "Statistical neighbour, most similar first"},
-            )
-        },
-        coords={
-            "la": places.code,
-            "rank": np.arange(1, NEIGHBOUR_RANKS + 1),
-            "edition": np.array(NEIGHBOUR_EDITIONS),
-        },
     )
 
 

@@ -60,6 +60,11 @@ READERS = (
     Reader("cla", "children looked after, first releases and Explore Education Statistics"),
     Reader("workforce", "children's social work workforce, from September 2015"),
     Reader("population", "children aged 0-17, Explore Education Statistics"),
+    Reader("ofsted", "Ofsted, inspections of local authorities since 2009", PLACES),
+    Reader("boundaries", "maps of counties and unitary authorities", PLACES),
+    Reader("deprivation", "English indices of deprivation, upper-tier scores, from 2004", PLACES),
+    Reader("neighbours", "statistical neighbours of authorities, 2021 and 2025", PLACES),
+    Reader("lookups", "official lists of authorities, codes and regions", PLACES),
 )
 
 

@@ -1,11 +1,12 @@
 """All readers over all files of a folder: records, printed ratios and what was left aside."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 import pandas as pd
 
 from data_prep.checks import WARNING, Finding
-from data_prep.errors import DataError, Fault
+from data_prep.errors import gather_faults
 from data_prep.sources.catalogue import READERS, RECORDS, Reader
 from data_prep.sources.files import RawFile
 from data_prep.sources.reading import Reading, join_readings
@@ -28,17 +29,12 @@ def collect_records(
     """
     wanted = sorted(set(years))
     readings: list[Reading] = []
-    faults: list[Fault] = []
-    for reader in READERS:
-        if reader.gives != RECORDS:
-            continue
+
+    def read(reader: Reader) -> None:
         report(reader.title)
-        try:
-            readings.append(reader.read(files, wanted))
-        except DataError as error:
-            faults += error.faults
-    if faults:
-        raise DataError(faults)
+        readings.append(reader.read(files, wanted))
+
+    gather_faults(partial(read, reader) for reader in READERS if reader.gives == RECORDS)
     together = join_readings(readings)
     return Reading(_once(together.records), together.ratios)
 
@@ -57,16 +53,14 @@ def check_files(files: Sequence[RawFile]) -> Iterator[Finding]:
     DataError
         When a file cannot be opened as what its name says.
     """
-    found: set[Reader] = set()
-    faults: list[Fault] = []
+    known: dict[str, list[Reader]] = {}
+
+    def recognise(file: RawFile) -> None:
+        known[file.name] = [reader for reader in READERS if reader.recognise(file)]
+
+    gather_faults(partial(recognise, file) for file in files)
     for file in files:
-        try:
-            known = [reader for reader in READERS if reader.recognise(file)]
-        except DataError as error:
-            faults += error.faults
-            continue
-        found.update(known)
-        if not known:
+        if not known[file.name]:
             yield Finding(
                 "files",
                 WARNING,
@@ -74,8 +68,7 @@ def check_files(files: Sequence[RawFile]) -> Iterator[Finding]:
                 "if a source below is missing, fetch it again; otherwise nothing need be done",
                 file.name,
             )
-    if faults:
-        raise DataError(faults)
+    found = {reader for readers in known.values() for reader in readers}
     for reader in READERS:
         if reader not in found:
             yield Finding(

@@ -299,8 +299,9 @@ TABLES = (
     ),
 )
 
-# West Sussex 2013: D1 counts 424 plans at 31 March and D5 379, and England's figures follow. The
-# count of D1 is read, which the census file of 2013 prints too; the bands of D5 add up to its own.
+# West Sussex 2013: D1 counts 424 plans at 31 March; D5 counts 379, as the census file of 2013 did,
+# and England's figures follow. D1 is read, the table of counts, which the publisher has revised;
+# the bands of D5 add up to its own count.
 DIFFERENCES = (
     ("cpp_at_31_march", 2013, "E10000032"),
     ("cpp_at_31_march", 2013, register.ENGLAND),

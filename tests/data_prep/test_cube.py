@@ -96,7 +96,9 @@ def test_the_command_reports(raw: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert any(line.split() == ["referrals", "151", "152"] for line in printed.splitlines())
     with (tmp_path / "published-2012-2013.findings.csv").open(newline="") as file:
         found = list(csv.DictReader(file))
-    assert found[0] | {"check": "uniqueness", "level": "PASS", "la": "", "year": ""} == found[0]
+    assert {"check": "uniqueness", "level": "PASS", "la": "", "year": ""}.items() <= next(
+        row for row in found if row["level"] == "PASS"
+    ).items()
     assert f"{len(found)} findings" in printed
 
 
