@@ -1043,7 +1043,7 @@ def answer(
     for name in observations.outcomes:
         ratio, ends = per_sd.loc[name], fifth.loc[name]
         parts.append(
-            f"{MEASURES[name].label.lower()} by a factor of {three_figures(ratio['mean'])} "
+            f"{_within(MEASURES[name].label)} by a factor of {three_figures(ratio['mean'])} "
             f"({_interval(ratio)}; most against least deprived fifth "
             f"{three_figures(ends['mean'])})"
         )
@@ -1056,6 +1056,11 @@ def answer(
         f"Where deprivation ({index}) is one standard deviation higher the model expects, "
         f"{base}, {'; '.join(parts)} (90% intervals)."
     )
+
+
+def _within(label: str) -> str:
+    """A label within a sentence; names of months keep their capital."""
+    return label[:1].lower() + label[1:]
 
 
 def _interval(row: pd.Series) -> str:

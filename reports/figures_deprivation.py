@@ -147,14 +147,15 @@ def _ratios(run: Run) -> Panel:
         return _absent(key, title, "ratio_per_sd")
     labels = outcome_labels(run)
     per_sd = tables["ratio_per_sd"]
-    up = [labels.get(r["outcome"], r["outcome"]) for _, r in per_sd.iterrows() if r["lower"] > 1]
-    down = [labels.get(r["outcome"], r["outcome"]) for _, r in per_sd.iterrows() if r["upper"] < 1]
+    named = {name: f"{label[:1].lower()}{label[1:]}" for name, label in labels.items()}
+    up = [named.get(r["outcome"], r["outcome"]) for _, r in per_sd.iterrows() if r["lower"] > 1]
+    down = [named.get(r["outcome"], r["outcome"]) for _, r in per_sd.iterrows() if r["upper"] < 1]
     unclear = len(per_sd) - len(up) - len(down)
     parts = []
     if up:
-        parts.append(f"Clearly higher in more deprived LAs: {listing(up, 8).lower()}.")
+        parts.append(f"Clearly higher in more deprived LAs: {listing(up, 8)}.")
     if down:
-        parts.append(f"Clearly lower: {listing(down, 8).lower()}.")
+        parts.append(f"Clearly lower: {listing(down, 8)}.")
     if unclear:
         parts.append(f"Interval holds 1: {count(unclear)} of {count(len(per_sd))}.")
     return Panel(
