@@ -343,12 +343,17 @@ def _print_estimand(rows: "pd.DataFrame", estimand: dict[str, Any]) -> None:
     from models.rates import three_figures
 
     for _, row in rows.iterrows():
-        place = ", ".join(f"{int(row[c])}" for c in estimand["coordinates"])
+        place = ", ".join(_place(row[c]) for c in estimand["coordinates"])
         print(
             f"  {estimand['label'] + (f' {place}' if place else ''):<48}"
             f"{three_figures(row['mean']):>9}  "
             f"({three_figures(row['lower'])} to {three_figures(row['upper'])}) {row['unit']}"
         )
+
+
+def _place(value: object) -> str:
+    """A coordinate as one reads it: years are whole numbers, blanks made them floats."""
+    return f"{int(value)}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

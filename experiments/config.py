@@ -210,7 +210,13 @@ def load_experiment(
         fault = _apply(merged, text)
         faults += [fault] if fault else []
     asked = {text.partition("=")[0].strip() for text in sets}
-    if asked & {"options.outcome", "options.exposure"} and "question" not in asked:
+    changes_question = {
+        "options.outcome",
+        "options.exposure",
+        "options.outcomes",
+        "options.denominator",
+    }
+    if asked & changes_question and "question" not in asked:
         # The file's question is about the file's outcome; the model's own fits any.
         merged["question"] = CATALOGUE[model].question
     if cube and isinstance(merged.setdefault("data", {}), dict):

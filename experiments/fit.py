@@ -243,7 +243,6 @@ def _spec_document(prepared: Prepared, summary: pd.DataFrame, answer: Any) -> di
     """`spec.json`: what the model is, in words and tables."""
     experiment, spec = prepared.experiment, prepared.experiment.spec
     options, observations = experiment.options, prepared.observations
-    outcome = MEASURES[observations.outcome]
     used = spec.priors_used(options, observations)
     return {
         "schema": 1,
@@ -251,12 +250,8 @@ def _spec_document(prepared: Prepared, summary: pd.DataFrame, answer: Any) -> di
         "title": spec.title,
         "question": experiment.config.question,
         "answer": spec.answer(summary, observations, options),
-        "outcome": {
-            "name": outcome.name,
-            "label": outcome.label,
-            "units": outcome.units,
-            "definition": outcome.definition,
-        },
+        "outcome": _outcome(observations),
+        "outcomes": _outcomes(observations),
         "exposure": spec.exposure(observations, options),
         "equations": spec.equations(options),
         "assumptions": list(spec.assumptions),
@@ -300,6 +295,24 @@ def _spec_document(prepared: Prepared, summary: pd.DataFrame, answer: Any) -> di
             str(code): {"name": row["name"], "region": row["region"]}
             for code, row in observations.las.iterrows()
         },
+    }
+
+
+def _outcomes(observations: Any) -> list[dict[str, str]]:
+    """Every outcome of the model, in words; most models have one."""
+    names = getattr(observations, "outcomes", None) or (observations.outcome,)
+    return [
+        {"name": m.name, "label": m.label, "units": m.units, "definition": m.definition}
+        for m in (MEASURES[name] for name in names)
+    ]
+
+
+def _outcome(observations: Any) -> dict[str, str]:
+    """The outcome in words; several outcomes are joined."""
+    outcomes = _outcomes(observations)
+    joins = {"name": ", ", "label": ", ", "units": ", ", "definition": " "}
+    return {
+        key: mark.join(dict.fromkeys(one[key] for one in outcomes)) for key, mark in joins.items()
     }
 
 

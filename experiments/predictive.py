@@ -4,7 +4,7 @@ A failed check is a named misfit, printed beside the answer; it never blocks and
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -37,10 +37,28 @@ def check_predictive(
     """The house's statistics of log rates, on cells that are known exactly.
 
     ``trace`` needs `observed_data.y`, `constant_data` and `posterior_predictive.y`; without
-    replicates every check is "not assessed". ``regions`` names the region of each authority.
+    replicates every check is "not assessed". ``regions`` names the region of each authority. Where
+    `constant_data` says which outcome a cell belongs to, each outcome is checked by itself.
     """
     constant = trace["constant_data"].to_dataset()
     exact = (constant["y_lower"] == constant["y_upper"]).to_numpy()
+    if "outcome" not in constant or len(coords["outcome"]) == 1:
+        return _check_cells(trace, coords, regions, exact)
+    checks = []
+    for number, outcome in enumerate(coords["outcome"]):
+        own = exact & (constant["outcome"] == number).to_numpy()
+        checks += [
+            replace(check, name=f"{check.name}_{outcome}", label=f"{check.label}, {outcome}")
+            for check in _check_cells(trace, coords, regions, own)
+        ]
+    return checks
+
+
+def _check_cells(
+    trace: xr.DataTree, coords: Mapping[str, list], regions: Sequence[str], exact: np.ndarray
+) -> list[Check]:
+    """The checks on the cells that ``exact`` marks, all of one outcome."""
+    constant = trace["constant_data"].to_dataset()
     if "posterior_predictive" not in trace.children or not exact.any():
         reason = "no replicated data" if exact.any() else "no cell is known exactly"
         return [_unmade(statistic, reason) for statistic in _STATISTICS]

@@ -21,6 +21,10 @@ CATALOGUE: dict[str, Entry] = {
         "models.national_trend",
         "How has the national rate moved, and how do local authorities differ around it?",
     ),
+    "deprivation": Entry(
+        "models.deprivation",
+        "How do demand and response vary with the deprivation of an area?",
+    ),
 }
 
 

@@ -93,6 +93,8 @@ def negative_binomial_counts(
 ) -> pt.TensorVariable:
     """Counts along ``dims``, each known to lie in ``lower..upper``; equal bounds mean exact.
 
+    ``dispersion`` is one for all cells or one for each, along ``dims``.
+
     The observed value of an interval cell is its midpoint, shown only in plots: the likelihood uses
     the whole interval. Exact cells must come first, so that no reordering is needed; where data may
     be exchanged (`models.replaceable`) any order will do and the observed value is the lower bound.
@@ -112,18 +114,22 @@ def negative_binomial_counts(
         raise ValueError("exact cells must come before interval cells")
     cut = int(exact.sum())
     nodes = interval_nodes(lower[cut:], upper[cut:]) if cut < len(lower) else None
+    one_each = pt.as_tensor(dispersion).ndim > 0
 
     def logp(
         value: pt.TensorVariable, log_mean: pt.TensorVariable, dispersion: pt.TensorVariable
     ) -> pt.TensorVariable:
         if nodes is None:
             return negative_binomial_logp(value, log_mean, dispersion)
-        at_nodes = negative_binomial_logp(nodes.values, log_mean[cut:, None], dispersion)
+        of_exact, of_interval = dispersion, dispersion
+        if one_each:
+            of_exact, of_interval = dispersion[:cut], dispersion[cut:, None]
+        at_nodes = negative_binomial_logp(nodes.values, log_mean[cut:, None], of_interval)
         in_interval = pt.logsumexp(at_nodes + nodes.log_weights, axis=1)
         if cut == 0:
             return in_interval
         return pt.concatenate(
-            [negative_binomial_logp(value[:cut], log_mean[:cut], dispersion), in_interval]
+            [negative_binomial_logp(value[:cut], log_mean[:cut], of_exact), in_interval]
         )
 
     return pm.CustomDist(

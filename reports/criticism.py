@@ -33,16 +33,56 @@ class WorstLa:
     worst_cell: str
 
 
+@dataclass(frozen=True)
+class _Part:
+    """Cells of one outcome: their rows in ``obs``, and what is added to keys and titles."""
+
+    cells: pd.DataFrame
+    rows: np.ndarray
+    key: str
+    title: str
+
+
+def _by_outcome(cells: pd.DataFrame) -> list[_Part]:
+    """Cells of each outcome apart, for rates of two outcomes do not add up."""
+    labels = list(dict.fromkeys(cells["outcome"]))
+    parts = []
+    for number_of, label in enumerate(labels):
+        rows = np.flatnonzero((cells["outcome"] == label).to_numpy())
+        several = len(labels) > 1
+        parts.append(
+            _Part(
+                cells.iloc[rows].reset_index(drop=True),
+                rows,
+                f"_{number_of}" if several else "",
+                f": {label}" if several else "",
+            )
+        )
+    return parts
+
+
 def predictive_panels(run: Run) -> list[Panel]:
-    """Replicated against observed data, by year and by region."""
-    titles = {
-        "ppc_year": "Replicated and observed data by year",
-        "ppc_region": "Replicated and observed data by region",
-    }
+    """Replicated against observed data, by year and by region, each outcome apart."""
     cells, replicated = run.cells, run.draws("posterior_predictive")
     if cells is None or replicated is None:
         reason = "the run holds no posterior predictive draws"
-        return [not_assessed(key, title, reason) for key, title in titles.items()]
+        return [not_assessed(key, title, reason) for key, title in _PREDICTIVE.items()]
+    return [
+        panel
+        for part in _by_outcome(cells)
+        for panel in _predictive_panels(run, part, replicated[:, part.rows])
+    ]
+
+
+_PREDICTIVE = {
+    "ppc_year": "Replicated and observed data by year",
+    "ppc_region": "Replicated and observed data by region",
+}
+
+
+def _predictive_panels(run: Run, part: _Part, replicated: np.ndarray) -> list[Panel]:
+    cells = part.cells
+    titles = {key: f"{title}{part.title}" for key, title in _PREDICTIVE.items()}
     by_year = group_checks(cells, replicated, "year", run.per, run.rate_unit)
     misfits = [sentence for check in by_year if (sentence := _misfit(check))]
     outside, total = (sum(pair) for pair in zip(*map(_outside, by_year), strict=True))
@@ -50,7 +90,7 @@ def predictive_panels(run: Run) -> list[Panel]:
     shows = " ".join([shows, *misfits])
     panels = [
         Panel(
-            "ppc_year",
+            f"ppc_year{part.key}",
             titles["ppc_year"],
             plots.plot_predictive_by_year(by_year),
             alt="Rate, spread, share of zeros and maximum by year: observed points over replicated "
@@ -66,7 +106,7 @@ def predictive_panels(run: Run) -> list[Panel]:
     outside, total = _outside(by_region)
     panels.append(
         Panel(
-            "ppc_region",
+            f"ppc_region{part.key}",
             titles["ppc_region"],
             plots.plot_predictive_by_region(by_region),
             alt="Rate of each region, observed points over replicated intervals.",
@@ -97,12 +137,23 @@ def _misfit(check: Check) -> str:
     return f"{check.label}: {'; '.join(parts)}." if parts else ""
 
 
-def prior_predictive_panel(run: Run) -> Panel:
-    """What the prior expects before it sees outcomes."""
+def prior_predictive_panels(run: Run) -> list[Panel]:
+    """What the prior expects before it sees outcomes, each outcome apart."""
     key, title = "prior_predictive", "What the prior expects"
     cells, prior = run.cells, run.draws("prior_predictive")
     if cells is None or prior is None:
-        return not_assessed(key, title, "the run holds no prior predictive draws")
+        return [not_assessed(key, title, "the run holds no prior predictive draws")]
+    return [
+        _prior_predictive_panel(
+            run, f"{key}{part.key}", f"{title}{part.title}", part.cells, prior[:, part.rows]
+        )
+        for part in _by_outcome(cells)
+    ]
+
+
+def _prior_predictive_panel(
+    run: Run, key: str, title: str, cells: pd.DataFrame, prior: np.ndarray
+) -> Panel:
     rate = group_checks(cells, prior, "year", run.per, run.rate_unit)[0]
     scale = run.per / cells["exposure"].to_numpy()
     # Half a count keeps a ratio of zeros finite.
@@ -218,6 +269,8 @@ def _k_sentence(cells: pd.DataFrame, k: np.ndarray, good: float) -> str:
     bad = np.flatnonzero(k > good)
     worst = int(np.argmax(k))
     where = f"{cells['name'].iloc[worst]} {cells['year'].iloc[worst]}"
+    if outcome := cells["outcome"].iloc[worst]:
+        where += f" ({outcome.lower()})"
     text = (
         f"{count(len(bad))} of {quantity(len(k), 'cell')} exceed {number(good, places=2)}; the "
         f"largest is {number(k[worst], places=2)}, {where}."
@@ -229,17 +282,37 @@ def _k_sentence(cells: pd.DataFrame, k: np.ndarray, good: float) -> str:
     return text
 
 
+_RESIDUAL = {
+    "region_residuals": "Residuals by region and year",
+    "residual_map": "Residuals by LA and year",
+    "worst_las": "Worst-fitting local authorities",
+}
+
+
 def residual_panels(run: Run) -> list[Panel]:
-    """Residuals by region and year, by LA and year, and the worst-fitting LAs."""
+    """Residuals by region and year and by LA and year, worst-fitting LAs; each outcome apart."""
     cells, residual = run.cells, run.variable("criticism", "residual")
-    titles = {
-        "region_residuals": "Residuals by region and year",
-        "residual_map": "Residuals by LA and year",
-        "worst_las": "Worst-fitting local authorities",
-    }
     if cells is None or residual is None:
         reason = "the run holds no leave-one-out residuals"
-        return [not_assessed(key, title, reason) for key, title in titles.items()]
+        return [not_assessed(key, title, reason) for key, title in _RESIDUAL.items()]
+    replicated = run.draws("posterior_predictive")
+    return [
+        panel
+        for part in _by_outcome(cells)
+        for panel in _residual_panels(
+            run,
+            part,
+            residual[part.rows],
+            None if replicated is None else replicated[:, part.rows],
+        )
+    ]
+
+
+def _residual_panels(
+    run: Run, part: _Part, residual: np.ndarray, replicated: np.ndarray | None
+) -> list[Panel]:
+    cells = part.cells
+    titles = {key: f"{title}{part.title}" for key, title in _RESIDUAL.items()}
     table = cells.assign(residual=residual)
     # The mean of n standard normals times sqrt(n) is standard normal again.
     by = table.groupby(["region", "year"])["residual"]
@@ -250,7 +323,7 @@ def residual_panels(run: Run) -> list[Panel]:
     known = int(z.notna().to_numpy().sum())
     panels = [
         Panel(
-            "region_residuals",
+            f"region_residuals{part.key}",
             titles["region_residuals"],
             plots.plot_region_residuals(z),
             alt="Heat map of mean residuals by region and year.",
@@ -266,7 +339,7 @@ def residual_panels(run: Run) -> list[Panel]:
     extreme = int(np.argmax(np.abs(residual)))
     panels.append(
         Panel(
-            "residual_map",
+            f"residual_map{part.key}",
             titles["residual_map"],
             plots.plot_residual_map(cells, residual),
             alt="Heat map of residuals, one row per LA grouped by region, one column per year.",
@@ -280,15 +353,14 @@ def residual_panels(run: Run) -> list[Panel]:
             f"{number(residual[extreme], places=1)}.",
         )
     )
-    replicated = run.draws("posterior_predictive")
     if replicated is None:
         reason = "the run holds no posterior predictive draws"
-        return [*panels, not_assessed("worst_las", titles["worst_las"], reason)]
+        return [*panels, not_assessed(f"worst_las{part.key}", titles["worst_las"], reason)]
     order = _rms(table).index[:WORST].tolist()
     names = [run.la_name(code) for code in order]
     panels.append(
         Panel(
-            "worst_las",
+            f"worst_las{part.key}",
             titles["worst_las"],
             plots.plot_worst_las(cells, replicated, order, run.per, run.rate_unit),
             alt=f"Observed rates of {listing(names, WORST)} over replicated intervals.",
@@ -322,7 +394,8 @@ def worst_las(run: Run, limit: int = 10) -> list[WorstLa]:
                 run.la_name(str(code)),
                 run.la_region(str(code)),
                 number(rms, places=2),
-                f"{worst['year']} ({number(worst['residual'], places=1)})",
+                f"{worst['outcome']} {worst['year']} "
+                f"({number(worst['residual'], places=1)})".lstrip(),
             )
         )
     return rows

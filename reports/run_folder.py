@@ -129,8 +129,9 @@ class Run:
     def cells(self) -> pd.DataFrame | None:
         """The observations, one row per cell of ``obs``.
 
-        Columns ``la, name, region, year, lower, upper, y, exposure``; an interval's ``y`` is its
-        midpoint. None where the trace does not say.
+        Columns ``la, name, region, year, lower, upper, y, exposure``, and ``outcome`` (a label,
+        blank where the model has one outcome); an interval's ``y`` is its midpoint. None where the
+        trace does not say.
         """
         names = ("la", "year", "y_lower", "y_upper", "exposure")
         la, year, lower, upper, exposure = (self.variable("constant_data", name) for name in names)
@@ -148,8 +149,16 @@ class Run:
                 "upper": upper.astype(float),
                 "y": (lower + upper) / 2,
                 "exposure": exposure.astype(float),
+                "outcome": self._outcome_of_cells(len(la)),
             }
         )
+
+    def _outcome_of_cells(self, cells: int) -> list[str]:
+        index = self.variable("constant_data", "outcome")
+        labels = [str(row["label"]) for row in self.spec.get("outcomes", [])]
+        if index is None or len(labels) < 2:
+            return [""] * cells
+        return [labels[i] for i in index.astype(int)]
 
     # -- words and numbers ---------------------------------------------------------------------
 

@@ -61,7 +61,7 @@ def _context(run: Run) -> dict[str, Any]:
         "data_rows": tables.data_rows(run),
         "prior_rows": computation.prior_rows(run),
         "prior_posterior": shown([computation.prior_posterior_panel(run)]),
-        "prior_predictive": shown([criticism.prior_predictive_panel(run)]),
+        "prior_predictive": shown(criticism.prior_predictive_panels(run)),
         "blocks": computation.block_rows(run),
         "facts": computation.sampler_facts(run),
         "chains": computation.chain_rows(run),

@@ -311,10 +311,16 @@ def la_table(run: Run) -> LaTable:
     ]
     columns: list[str] = []
     cells: dict[Any, dict[Any, dict[str, Any]]] = {}
-    for name, part in with_la.groupby("estimand", sort=False):
+    outcomes = {str(row["name"]): str(row["label"]) for row in run.spec.get("outcomes", [])}
+    keys = ["estimand", "outcome"] if "outcome" in others else ["estimand"]
+    others = [name for name in others if name != "outcome"]
+    for key, part in with_la.groupby(keys, sort=False, dropna=False):
+        name = tuple(str(item) for item in key)
         if part[others].notna().any(axis=None):
             continue
         label = str(part["label"].iloc[0])
+        if outcome := outcomes.get(name[-1]):
+            label = f"{outcome}: {label}" if len(outcomes) > 1 else label
         if part["year"].notna().any():
             year = part["year"].max()
             part = part[part["year"] == year]

@@ -225,11 +225,13 @@ def test_spec_verdict_and_provenance_have_the_keys_of_the_contract(fitted: Fitte
     spec = read(fitted.run, "spec.json")
     assert set(spec) == {
         *("schema", "model", "title", "question", "answer", "outcome", "exposure", "equations"),
+        "outcomes",
         *("assumptions", "cannot_say", "options", "priors", "blocks", "hyperparameters"),
         *("estimands", "not_estimable", "notes", "data", "regimes", "knot", "figures"),
         *("national_series", "regime_sensitivity", "las"),
     }
     assert set(spec["outcome"]) == {"name", "label", "units", "definition"}
+    assert spec["outcomes"] == [spec["outcome"]]
     assert set(spec["exposure"]) == {"name", "label", "per", "unit"}
     keys = {
         "options": {"name", "value", "choices", "meaning"},

@@ -211,3 +211,32 @@ def test_carry_over_is_reckoned_between_adjoining_years_only() -> None:
     """Years two apart that move together do not count as next to each other."""
     far = list(range(2000, 2000 + 2 * YEARS, 2))
     assert check(trace(data(carried)), years=far)["carry_over"].status == "not assessed"
+
+
+def test_outcomes_of_one_fit_are_checked_apart() -> None:
+    """Cells of two outcomes in one ``obs``: a misfit of one is not the other's."""
+    rng = np.random.default_rng(9)
+    first, second = trace(counts(rng)), trace(counts(rng, lambda rate, noise: (rate, 4 * noise)))
+    joined = {}
+    for group in ("observed_data", "constant_data", "posterior_predictive"):
+        parts = [part[group].to_dataset() for part in (first, second)]
+        if group == "constant_data":
+            parts = [part.assign(outcome=0 * part["la"] + i) for i, part in enumerate(parts)]
+        joined[group] = xr.concat(parts, "obs")
+    coords = {
+        "la": list(range(LAS)),
+        "year": list(range(2001, 2001 + YEARS)),
+        "outcome": ["calm", "wild"],
+    }
+    checks = {
+        check.name: check
+        for check in check_predictive(xr.DataTree.from_dict(joined), coords, REGIONS)
+    }
+    assert len(checks) == 2 * len(CHECKS)
+    assert checks["scatter_calm"].status == "pass"
+    assert checks["scatter_wild"].status == "misfit"
+    alone = {
+        check.name: check
+        for check in check_predictive(first, {k: coords[k] for k in ("la", "year")}, REGIONS)
+    }
+    assert checks["scatter_calm"].observed == alone["scatter"].observed

@@ -289,3 +289,20 @@ def test_dispersion_is_the_inverse_square_of_the_scatter_down_to_a_floor() -> No
     dispersion = pytensor.function([scatter], dispersion_of(scatter), mode=FAST)
     assert dispersion(0.2) == pytest.approx(25.0, rel=1e-4)
     assert dispersion(0.0) == pytest.approx(1e6)
+
+
+def test_each_cell_may_have_a_dispersion_of_its_own() -> None:
+    lower, upper = np.array([12, 40, 1, 3]), np.array([12, 40, 5, 90])
+    mean, own = np.array([10.0, 55.0, 4.0, 30.0]), np.array([2.0, 30.0, 7.0, 15.0])
+    log_mean, dispersion = pt.dvector("log_mean"), pt.dvector("dispersion")
+    with pm.Model(coords={"obs": range(4)}) as model:
+        negative_binomial_counts(
+            "y", log_mean=log_mean, dispersion=dispersion, lower=lower, upper=upper, dims="obs"
+        )
+    (density,) = model.logp(sum=False)
+    together = pytensor.function([log_mean, dispersion], density, mode=FAST)(np.log(mean), own)
+    alone = [
+        log_probability(lower[i : i + 1], upper[i : i + 1], mean[i : i + 1], own[i])[0]
+        for i in range(4)
+    ]
+    np.testing.assert_allclose(together, alone, rtol=1e-12)

@@ -1,0 +1,162 @@
+"""Terms of several outcomes at once: correlated effects of authorities, and a path for each.
+
+Effects of authorities are drawn one outcome after the other, each around its own mean (hierarchical
+centring) and around what the outcomes before it lead one to expect. The joint density is that of a
+multivariate normal; every piece is a plain normal, so that forward draws and areas with other
+variances than the rest need nothing special.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import pytensor.tensor as pt
+
+from models.priors import Prior, draw_from
+from models.spatial import SpatialBasis
+
+# With fewer authorities the correlations between outcomes are known so little that levels given the
+# outcomes before may have no spread left.
+MANY_LAS = 20
+
+
+def pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Every two of ``names``, in the order of a correlation matrix's lower triangle."""
+    return [(names[i], names[j]) for i in range(len(names)) for j in range(i)]
+
+
+def correlation_factor(prior: Prior, size: int, *, dims: str) -> pt.TensorVariable:
+    """Lower Cholesky factor (size, size) of a correlation matrix under an LKJ prior.
+
+    Built from canonical partial correlations, which under that prior are independent scaled betas
+    (Lewandowski, Kurowicka and Joe, 2009); any draw of them is a correlation matrix. The
+    correlations themselves stand in the model under the prior's name, along ``dims``, in the order
+    of `pairs`.
+    """
+    eta = prior.parameters["eta"]
+    places = [(row, column) for row in range(size) for column in range(row)]
+    shape = np.array([eta + (size - 2 - column) / 2 for _, column in places])
+    partial = 2 * pm.Beta(f"{prior.name}_raw", shape, shape, dims=dims) - 1
+    rows: list[list[pt.TensorVariable]] = [[pt.as_tensor(1.0)]]
+    at = 0
+    for row in range(1, size):
+        left = pt.as_tensor(1.0)
+        entries = []
+        for _ in range(row):
+            entries.append(partial[at] * pt.sqrt(left))
+            left = left * (1 - partial[at] ** 2)
+            at += 1
+        rows.append([*entries, pt.sqrt(left)])
+    zero = pt.as_tensor(0.0)
+    factor = pt.stack([pt.stack([*row, *[zero] * (size - len(row))]) for row in rows])
+    correlation = factor @ factor.T
+    pm.Deterministic(prior.name, pt.stack([correlation[place] for place in places]), dims=dims)
+    return factor
+
+
+def correlated_levels(
+    names: Sequence[str],
+    *,
+    mean: Sequence[pt.TensorVariable],
+    sd: pt.TensorVariable,
+    factor: pt.TensorVariable | None,
+    structured: pt.TensorVariable | None = None,
+    own_share: pt.TensorVariable | float = 1.0,
+    are_clear: Sequence[bool] | None = None,
+) -> list[pt.TensorVariable]:
+    """Level of each authority for each of ``names``; a list of tensors of shape (la,).
+
+    Parameters
+    ----------
+    mean
+        For each outcome what its levels lie around, (la,).
+    sd : (outcome,)
+        Scale of the levels around their mean.
+    factor : (outcome, outcome)
+        Cholesky factor of the correlation between outcomes; None for a single outcome.
+    structured : (la, outcome), optional
+        Scores that are already drawn, such as a smooth map, which take their share of the variance.
+    own_share : (la,) or 1
+        Share of the variance that is each authority's own.
+    are_clear
+        For each outcome whether the data show its levels clearly: they are drawn on their own
+        scale where they do, and as standard scores where they do not, for then their scale may be
+        near zero and the posterior would narrow to a funnel. The density is the same.
+    """
+    spread = pt.sqrt(own_share)
+    own: list[pt.TensorVariable] = []
+    levels = []
+    for k, name in enumerate(names):
+        row = [pt.as_tensor(1.0)] if factor is None else [factor[k, j] for j in range(k + 1)]
+        around = sum((row[j] * own[j] * spread for j in range(k)), start=0.0)
+        if structured is not None:
+            around = around + sum(row[j] * structured[:, j] for j in range(k + 1))
+        centre = mean[k] + sd[k] * around
+        scale = sd[k] * row[k] * spread
+        if are_clear is None or are_clear[k]:
+            level = pm.Normal(f"la_level_{name}", centre, scale, dims="la")
+            own.append((level - centre) / scale)
+        else:
+            own.append(pm.Normal(f"la_level_z_{name}", 0, 1, dims="la"))
+            level = pm.Deterministic(f"la_level_{name}", centre + scale * own[k], dims="la")
+        levels.append(level)
+    return levels
+
+
+def levels_are_clear(log_rates: pd.DataFrame, score: pd.Series) -> bool:
+    """Whether many authorities differ beyond a gradient by more than chance scatter makes them.
+
+    ``log_rates`` is (la, year), NaN where unknown; ``score`` by LA. Compares the variance of what a
+    least-squares line leaves of authorities' means with their mean sampling variance; only the
+    choice of parameterisation hangs on it.
+    """
+    centred = log_rates.sub(log_rates.mean(axis=0), axis=1)
+    known = centred.notna().sum(axis=1)
+    centred = centred[known >= 2]
+    if len(centred) < MANY_LAS:
+        return False
+    sampling = (centred.var(axis=1) / centred.notna().sum(axis=1)).mean()
+    means, x = centred.mean(axis=1), score.loc[centred.index]
+    left = means - np.polyval(np.polyfit(x, means, 1), x)
+    return bool(left.var() > 2 * sampling)
+
+
+def smooth_scores(
+    basis: SpatialBasis, share: pt.TensorVariable, *, dims: tuple[str, str]
+) -> tuple[pt.TensorVariable, pt.TensorVariable]:
+    """Scores of a smooth map, (la, outcome), and each authority's own share of variance, (la,).
+
+    ``share`` of the variance is smooth where an authority has neighbours, nothing elsewhere.
+    """
+    z = pm.Normal("smooth_z", 0, 1, dims=dims)
+    smooth = np.asarray(basis.vectors) @ z
+    return pt.sqrt(share) * smooth, 1 - share * basis.has_neighbours.astype(float)
+
+
+def centred_paths(
+    prior: Prior, years: Sequence[int], known: np.ndarray, *, dims: tuple[str, str]
+) -> pt.TensorVariable:
+    """A path over ``years`` for each outcome, (outcome, year), as yearly steps of the prior's size.
+
+    Its mean over the years in which the outcome has figures, ``known`` (outcome, year), is zero:
+    the level then is the average of those years, whichever they are. Steps are wider where a year
+    is missing between two.
+    """
+    known = np.asarray(known, float)
+    if len(years) < 2:
+        return pt.zeros(known.shape)
+    gaps = np.diff(np.asarray(years, float))
+    step = draw_from(prior, dims=dims) * np.sqrt(gaps)
+    path = pt.concatenate([pt.zeros((len(known), 1)), pt.cumsum(step, axis=1)], axis=1)
+    weight = known / known.sum(axis=1, keepdims=True)
+    return path - (path * weight).sum(axis=1, keepdims=True)
+
+
+def pooled_slopes(priors: Mapping[str, Prior], *, pooled: bool, dims: str) -> pt.TensorVariable:
+    """Deprivation slope of each outcome, drawn around a common mean or each on its own."""
+    if not pooled:
+        return draw_from(priors["deprivation_slope"], dims=dims)
+    mean = draw_from(priors["slope_mean"])
+    spread = draw_from(priors["slope_spread"])
+    return pm.Normal("deprivation_slope", mean, spread, dims=dims)
