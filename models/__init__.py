@@ -21,6 +21,10 @@ CATALOGUE: dict[str, Entry] = {
         "models.national_trend",
         "How has the national rate moved, and how do local authorities differ around it?",
     ),
+    "timeliness": Entry(
+        "models.timeliness",
+        "Does timelier work go with fewer re-referrals, within and between authorities?",
+    ),
 }
 
 
