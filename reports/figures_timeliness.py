@@ -111,8 +111,10 @@ def _cells(run: Run) -> Panel:
     within = cells.assign(x=percent, y=share).groupby("year")[["x", "y"]]
     moved = pd.DataFrame({"x": percent, "y": share}) - within.transform("mean").to_numpy()
     # Without spread in either there is no correlation to give.
-    r = moved.corr().iloc[0, 1] if (moved.std() > 0).all() else float("nan")
-    said = f"correlation {r:.2f} once years are taken out" if np.isfinite(r) else "no spread"
+    said = "one of the two does not vary"
+    if (moved.std() > 0).all():
+        r = np.corrcoef(moved["x"], moved["y"])[0, 1]
+        said = f"correlation {r:.2f} once years are taken out"
     return Panel(
         key,
         title,
