@@ -13,6 +13,7 @@ RAW ?= data/raw
 YEARS ?= 2010-2014
 NATIONAL_YEARS ?=
 NAME ?=
+LA ?=
 PREFER ?=
 ONLY ?=
 FROM ?=
@@ -20,10 +21,13 @@ FROM ?=
 # One word each, so that an empty variable adds no argument.
 choice = $(if $(VARIANT),--variant '$(VARIANT)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)')
 
+# A cube is named after its years unless it is given a name.
+cube_name = $(or $(NAME),published-$(YEARS))
+
 # Simulated England is built when no other cube is named.
 default_cube = $(if $(CUBE),,results/cubes/simulated.nc)
 
-.PHONY: help setup fit check report list data data-list cube simulate test recovery docs lint lock clean
+.PHONY: help setup fit check report list data data-list cube profile simulate test recovery docs lint lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,8 +41,9 @@ fit: setup $(default_cube) ## fit and report: MODEL= [VARIANT=] [CUBE=] [SET="pa
 check: setup $(default_cube) ## check a config against its cube without fitting: same variables as fit
 	@$(PY) -m experiments check --model '$(MODEL)' $(choice)
 
-report: setup ## render a run's report again: RUN=id
-	@$(PY) -m experiments report --run '$(RUN)'
+report: setup ## render again: RUN=id a run's report, or CUBE= a cube's data report
+	@$(if $(CUBE),$(PY) -m experiments data-report --cube '$(CUBE)')
+	@$(if $(or $(RUN),$(if $(CUBE),,none)),$(PY) -m experiments report --run '$(RUN)')
 
 list: setup ## list models, their questions and experiments
 	@$(PY) -m experiments list
@@ -49,8 +54,12 @@ data: setup ## download the official files into RAW: [ONLY="name ..."] [FROM=fol
 data-list: setup ## list what make data downloads, and where each file can be downloaded by hand
 	@$(PY) -m data_prep data --list
 
-cube: setup ## build published England: RAW=folder YEARS=2010-2014 [NATIONAL_YEARS=2001-2014] [NAME=] [PREFER=latest|first]
-	@$(PY) -m data_prep cube --raw '$(RAW)' --years '$(YEARS)' $(if $(NATIONAL_YEARS),--national-years '$(NATIONAL_YEARS)') $(if $(NAME),--name '$(NAME)') $(if $(PREFER),--prefer '$(PREFER)')
+cube: setup ## build and report published England: RAW=folder YEARS=2010-2014 [NATIONAL_YEARS=2001-2014] [NAME=] [PREFER=latest|first] [LEAST_CHILDREN=5000]
+	@$(PY) -m data_prep cube --raw '$(RAW)' --years '$(YEARS)' $(if $(NATIONAL_YEARS),--national-years '$(NATIONAL_YEARS)') --name '$(cube_name)' $(if $(PREFER),--prefer '$(PREFER)') $(if $(LEAST_CHILDREN),--least-children $(LEAST_CHILDREN))
+	@$(PY) -m experiments data-report --cube '$(cube_name)'
+
+profile: setup ## one authority's series: LA="Leeds" [CUBE=]
+	@$(PY) -m data_prep profile --la '$(LA)' $(if $(CUBE),--cube '$(CUBE)')
 
 simulate: setup ## build simulated England again
 	@$(PY) -m data_prep simulate

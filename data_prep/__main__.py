@@ -13,6 +13,7 @@ from data_prep.errors import DataError
 COMMANDS = {
     "cube": ("data_prep.cube_command", "build the cube of published England from official files"),
     "data": ("data_prep.download.command", "download the official files"),
+    "profile": ("data_prep.profile", "print and draw the series of one authority"),
     "simulate": ("data_prep.simulated.command", "build the cube of simulated England"),
 }
 

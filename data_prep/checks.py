@@ -5,16 +5,18 @@ oddity that the publications really hold (a printed rate that contradicts its co
 that add up to more than England): it is reported and the figures stay as published.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
 
 from data_prep import register
-from data_prep.indicators import MEASURES
+from data_prep.csv_safe import csv_text
+from data_prep.indicators import MEASURES, NOT_ADDITIVE
 from data_prep.markers import NOT_AVAILABLE
 from data_prep.register import ENGLAND
+from data_prep.releases import definitions
 from data_prep.schema import CONFIDENCES, KNOWN, STATUSES
 
 PASS, WARNING, FAIL = "PASS", "WARNING", "FAIL"
@@ -50,30 +52,58 @@ class Finding:
         return f"{text}. {self.remedy}." if self.remedy else f"{text}."
 
 
-def check_records(
-    records: pd.DataFrame, ratios: pd.DataFrame, series: pd.DataFrame
-) -> list[Finding]:
-    """All checks, in a fixed order; a check without findings gives one PASS.
+FINDING_COLUMNS = tuple(field.name for field in fields(Finding))
+
+
+def findings_csv(findings: Iterable[Finding]) -> str:
+    """The findings as CSV, one row each, cells that a spreadsheet would run made harmless."""
+    rows = ([getattr(finding, name) for name in FINDING_COLUMNS] for finding in findings)
+    return csv_text(FINDING_COLUMNS, rows)
+
+
+def check_releases(records: pd.DataFrame, ratios: pd.DataFrame) -> list[Finding]:
+    """The checks that each release must pass by itself, before one of them is preferred.
 
     Parameters
     ----------
     records
-        Records of authorities and of England (``docs/artefacts.md``).
+        Records of all releases (``docs/artefacts.md``).
     ratios
-        Printed rates and per cents (``cin_underlying.RATIO_COLUMNS``).
+        Printed rates and per cents (``reading.RATIO_COLUMNS``).
+    """
+    return _run(
+        {
+            "uniqueness": lambda: check_unique(records),
+            "known codes": lambda: check_codes(records),
+            "bounds": lambda: check_bounds(records),
+            "printed rates": lambda: check_rates(records, ratios),
+            "revisions": lambda: check_revisions(records),
+        }
+    )
+
+
+def check_records(records: pd.DataFrame, series: pd.DataFrame) -> list[Finding]:
+    """The checks of the records that a cube is made of.
+
+    Parameters
+    ----------
+    records
+        One record for each authority or England, year and measure.
     series
         Records of the project's table of England totals.
     """
-    checks: dict[str, Callable[[], Iterable[Finding]]] = {
-        "uniqueness": lambda: check_unique(records),
-        "known codes": lambda: check_codes(records),
-        "bounds": lambda: check_bounds(records),
-        "parts within wholes": lambda: check_parents(records),
-        "printed rates": lambda: check_rates(records, ratios),
-        "authorities against England": lambda: check_sums(records),
-        "England against the table": lambda: check_series(records, series),
-        "jumps": lambda: check_jumps(records),
-    }
+    return _run(
+        {
+            "parts within wholes": lambda: check_parents(records),
+            "authorities against England": lambda: check_sums(records),
+            "England against the table": lambda: check_series(records, series),
+            "jumps": lambda: check_jumps(records),
+        }
+    )
+
+
+def _run(checks: Mapping[str, Callable[[], Iterable[Finding]]]) -> list[Finding]:
+    """All findings in the order of the checks; a check without findings gives one PASS."""
     findings: list[Finding] = []
     for name, check in checks.items():
         found = list(check())
@@ -95,8 +125,8 @@ def _bounds(lower: float, upper: float) -> str:
 
 
 def check_unique(records: pd.DataFrame) -> Iterable[Finding]:
-    """One record for each authority, year and measure."""
-    keys = ["la_code", "year", "measure"]
+    """One record for each authority, year, measure and release."""
+    keys = ["la_code", "year", "measure", "released"]
     for row in records[records.duplicated(keys)].itertuples():
         yield Finding(
             "uniqueness",
@@ -110,9 +140,15 @@ def check_unique(records: pd.DataFrame) -> Iterable[Finding]:
 
 
 def check_codes(records: pd.DataFrame) -> Iterable[Finding]:
-    """Known authorities, measures, statuses and confidences."""
+    """Known authorities or joint codes of them, measures, statuses and confidences."""
+    areas = records[["la_code", "year"]].drop_duplicates()
+    joint = {
+        str(code)
+        for code, year in zip(areas["la_code"], areas["year"], strict=True)
+        if register.joint_members(str(code), int(year))
+    }
     for column, known in (
-        ("la_code", {*register.authorities(), ENGLAND}),
+        ("la_code", {*register.authorities(), ENGLAND, *joint}),
         ("measure", set(MEASURES)),
         ("status", set(range(len(STATUSES)))),
         ("confidence", set(range(len(CONFIDENCES)))),
@@ -171,10 +207,14 @@ def _number(value: object) -> float:
 
 
 def check_rates(records: pd.DataFrame, ratios: pd.DataFrame) -> Iterable[Finding]:
-    """Printed rates and per cents against what the counts allow, within rounding."""
-    bounds = records.set_index(["la_code", "year", "measure"])[["lower", "upper"]]
-    joined = ratios.join(bounds, on=["la_code", "year", "measure"]).join(
-        bounds.add_suffix("_base"), on=["la_code", "year", "base"]
+    """Printed rates and per cents against what the counts of their release allow, within rounding.
+
+    A rate whose counts the same release does not give cannot be tested.
+    """
+    keys = ["la_code", "year", "measure", "released"]
+    bounds = records.drop_duplicates(keys).set_index(keys)[["lower", "upper"]]
+    joined = ratios.join(bounds, on=keys).join(
+        bounds.add_suffix("_base"), on=["la_code", "year", "base", "released"]
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         least = joined["lower"] / joined["upper_base"] * joined["per"] - joined["half_unit"]
@@ -208,8 +248,39 @@ def check_rates(records: pd.DataFrame, ratios: pd.DataFrame) -> Iterable[Finding
             )
 
 
+def check_revisions(records: pd.DataFrame) -> Iterable[Finding]:
+    """How far the last release of a figure is from its first, where both print a number.
+
+    Only figures of one definition are compared; populations are rebased by each release.
+    """
+    numbers = records[records["value"].notna() & (records["la_code"] != ENGLAND)]
+    numbers = numbers.assign(definition=definitions(numbers)).sort_values("released")
+    cells = numbers.groupby(["measure", "la_code", "year", "definition"])
+    both = cells.agg(first=("value", "first"), last=("value", "last"), times=("value", "size"))
+    both = both[both["times"] > 1]
+    size = (both["last"] - both["first"]).abs() / both["first"].clip(lower=1)
+    for measure, group in both.assign(size=size).groupby("measure"):
+        changed = group[group["last"] != group["first"]].sort_values("size")
+        if changed.empty:
+            continue
+        worst = changed.reset_index().iloc[-1]
+        yield Finding(
+            "revisions",
+            WARNING,
+            f"{measure}: {len(changed):,} of {len(group):,} figures differ between their first and "
+            f"last release, half of them by {changed['size'].median():.1%} or more; the most is "
+            "shown",
+            "see which release is preferred",
+            "",
+            _name(worst["la_code"]),
+            int(worst["year"]),
+            f"{worst['first']:g} to {worst['last']:g}",
+        )
+
+
 def check_sums(records: pd.DataFrame) -> Iterable[Finding]:
     """Authorities add up to England; missing returns are counted, since England estimates them."""
+    records = records[~records["measure"].isin(NOT_ADDITIVE)]
     is_england = records["la_code"] == ENGLAND
     sums = (
         records[~is_england]

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,10 +11,10 @@ import xarray as xr
 
 from data_prep import checks
 from data_prep.checks import Finding
-from data_prep.cube import build_published, default_name
 from data_prep.errors import DataError, Fault
+from data_prep.published import build_published, default_name
 from data_prep.releases import LATEST, RULES
-from data_prep.schema import cubes_folder, measures_in, save_cube
+from data_prep.schema import cubes_folder, findings_path, measures_in, save_cube
 
 # Findings of one check that are printed; all of them are in the findings file.
 SHOWN = 5
@@ -33,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=LATEST,
         help="which release wins where several publish a figure (default: %(default)s)",
     )
+    parser.add_argument(
+        "--least-children",
+        type=int,
+        default=0,
+        help="leave out authorities with fewer children in any year (default: none)",
+    )
     parser.add_argument("--out", type=Path, default=cubes_folder(), help="folder to write to")
 
 
@@ -46,12 +53,17 @@ def run(args: argparse.Namespace) -> int:
     """
     years, national_years, name = parse_selection(args)
     print(f"reading {args.raw}", flush=True)
-    tree, findings = build_published(args.raw, years, national_years, name, args.prefer)
+    start = time.monotonic()
+
+    def report(step: str) -> None:
+        print(f"  {time.monotonic() - start:5.1f} s  {step}", flush=True)
+
+    tree, findings = build_published(
+        args.raw, years, national_years, name, args.prefer, args.least_children, report
+    )
     print(f"{len(findings)} findings of {len({f.check for f in findings})} checks", flush=True)
-    path = save_cube(tree, args.out / f"{name}.nc")
-    listing = path.with_suffix(".findings.txt")
-    listing.write_text("".join(f"{finding}\n" for finding in findings), encoding="utf-8")
-    print(describe_findings(findings, listing))
+    path = save_cube(tree, args.out / f"{name}.nc", checks.findings_csv(findings))
+    print(describe_findings(findings, findings_path(path)))
     print(describe_coverage(tree))
     print(
         f"{path}: {tree.attrs['kind']}, {tree['cube'].sizes['la']} LAs, {years[0]}-{years[-1]}, "

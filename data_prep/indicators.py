@@ -45,8 +45,8 @@ class Measure:
     """A published column.
 
     ``units`` is what one unit of the value counts. ``is_count`` is False for full-time equivalents
-    and means, which need not be whole numbers. ``parent`` is the measure that this one is a part
-    of, where the parts are true subsets.
+    and means, which need not be whole numbers, and for cases held. ``parent`` is the measure that
+    this one is a part of, where the parts are true subsets.
     """
 
     name: str
@@ -126,6 +126,10 @@ AGGREGATE_TO_CENSUS = (
 SAME_DAY_REREFERRALS = Revision("closures and referrals of one day counted", 2018, 2013)
 # Open episodes were counted by another method in the release of 2018, back to 2013.
 CIN_2018 = Revision("method of the 2018 release", 2018, 2013)
+FRONT_LINE_TO_ALL_CASES = (
+    Regime("cases of front-line workers", None, 2017),
+    Regime("all cases held", 2018, None),
+)
 WEEKS_TO_MONTHS = (
     Regime("up to 12 weeks", 2010, 2010),
     Regime("less than 3 months", 2011, None),
@@ -428,7 +432,8 @@ _MEASURES = (
         "social_workers",
         "Social workers, agency staff included",
         "full-time equivalents",
-        "Children's social workers at 30 September in the year, agency workers included.",
+        "Children's social workers at 30 September in the year: employed staff and agency workers "
+        "together. Printed apart; the sum is the base of the published agency rate.",
         WORKFORCE,
         is_count=False,
     ),
@@ -445,25 +450,55 @@ _MEASURES = (
         "permanent_workers",
         "Social workers employed",
         "full-time equivalents",
-        "Children's social workers employed by the authority at 30 September in the year.",
+        "Children's social workers employed by the authority (in post) at 30 September in the "
+        "year, agency workers not among them.",
         WORKFORCE,
         is_count=False,
         parent="social_workers",
     ),
     Measure(
+        "posts",
+        "Social worker posts",
+        "full-time equivalents",
+        "Posts of children's social workers at 30 September in the year: employed staff and "
+        "vacancies together. Printed apart; the sum is the base of the published vacancy rate.",
+        WORKFORCE,
+        is_count=False,
+    ),
+    Measure(
         "vacancies",
         "Social worker vacancies",
         "full-time equivalents",
-        "Vacant children's social worker posts at 30 September in the year.",
+        "Vacant children's social worker posts at 30 September in the year, those covered by "
+        "agency workers among them.",
         WORKFORCE,
         is_count=False,
+        parent="posts",
     ),
     Measure(
         "leavers",
         "Social workers who left",
         "full-time equivalents",
-        "Children's social workers who left the authority in the 12 months to 30 September in"
-        " the year.",
+        "Children's social workers who left the authority's employment in the 12 months to "
+        "30 September in the year.",
+        WORKFORCE,
+        is_count=False,
+    ),
+    Measure(
+        "case_holders",
+        "Social workers who hold cases",
+        "full-time equivalents",
+        "Children's social workers with cases at 30 September in the year, agency workers among "
+        "them.",
+        WORKFORCE,
+        is_count=False,
+    ),
+    Measure(
+        "cases",
+        "Cases held",
+        "cases",
+        "Cases held by children's social workers at 30 September in the year; a whole number "
+        "that serves as the numerator of the caseload and is no outcome of a model.",
         WORKFORCE,
         is_count=False,
     ),
@@ -472,12 +507,15 @@ _MEASURES = (
         "Average caseload",
         "cases per full-time equivalent",
         "Cases held per full-time equivalent case-holding social worker at 30 September in "
-        "the year.",
+        "the year, as printed.",
         WORKFORCE,
+        regimes=FRONT_LINE_TO_ALL_CASES,
         is_count=False,
     ),
 )
 MEASURES: dict[str, Measure] = {measure.name: measure for measure in _MEASURES}
+# Means cannot be added up when authorities are joined.
+NOT_ADDITIVE = frozenset({"caseload"})
 
 _INDICATORS = (
     Indicator("referral_rate", "Referrals", "referrals", "population_0_17", 10_000, False),
@@ -598,5 +636,8 @@ _INDICATORS = (
         "cla_rate", "Children looked after", "cla_at_31_march", "population_0_17", 10_000, False
     ),
     Indicator("agency_share", "Agency workers", "agency_workers", "social_workers", 100, True),
+    Indicator("vacancy_share", "Vacant posts", "vacancies", "posts", 100, True),
+    Indicator("turnover_rate", "Leavers", "leavers", "permanent_workers", 100, False),
+    Indicator("average_caseload", "Average caseload", "cases", "case_holders", 1, False),
 )
 INDICATORS: dict[str, Indicator] = {indicator.name: indicator for indicator in _INDICATORS}

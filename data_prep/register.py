@@ -14,6 +14,7 @@ whatever the year, and only an authority of another area is refused.
 
 import csv
 import datetime
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -176,3 +177,19 @@ def find_authority(year: int, *, dfe_code: str = "", la_code: str = "") -> Autho
         and (not la_code or latest_code(authority.la_code) == latest_code(la_code))
     ]
     return found[0] if len(found) == 1 else None
+
+
+def joint_code(authorities: Iterable[Authority]) -> str:
+    """Code under which a figure stands that several authorities report together:
+    ``K`` and their three-digit codes in order, as in ``K314+318``.
+    """
+    return "K" + "+".join(sorted(authority.dfe_code for authority in authorities))
+
+
+def joint_members(code: str, year: int) -> tuple[Authority, ...]:
+    """The authorities of ``year`` behind a joint code; none when it is not one."""
+    if not code.startswith("K"):
+        return ()
+    members = [find_authority(year, dfe_code=part) for part in code[1:].split("+")]
+    found = tuple(member for member in members if member)
+    return found if len(found) == len(members) > 1 and joint_code(found) == code else ()

@@ -32,11 +32,11 @@ def resolve_releases(records: pd.DataFrame, rule: str) -> pd.DataFrame:
     if records.empty:
         return records
     newest = rule == LATEST
-    definition = _definitions(records)
+    definition = definitions(records)
     preferred = records.groupby(["measure", "year"])["released"].transform(
         "max" if newest else "min"
     )
-    wanted = _definitions(records.assign(released=preferred))
+    wanted = definitions(records.assign(released=preferred))
     eligible = records[(definition == wanted).to_numpy()]
     ranked = eligible.assign(
         unknown=~eligible["status"].isin(KNOWN),
@@ -48,7 +48,7 @@ def resolve_releases(records: pd.DataFrame, rule: str) -> pd.DataFrame:
     return kept[list(records.columns)].reset_index(drop=True)
 
 
-def _definitions(records: pd.DataFrame) -> pd.Series:
+def definitions(records: pd.DataFrame) -> pd.Series:
     """Name of the definition behind each record."""
     keys = records[["measure", "year", "released"]].drop_duplicates()
     names = {

@@ -5,14 +5,14 @@ A cube is one netCDF file, an :class:`xarray.DataTree`; ``docs/artefacts.md`` sh
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from data_prep.errors import DataError, Fault
-from data_prep.indicators import MEASURES, format_regimes
+from data_prep.indicators import INDICATORS, MEASURES, Indicator, format_regimes
 
 SCHEMA_VERSION = 1
 SIMULATED = "simulated England"
@@ -140,6 +140,49 @@ def measures_in(dataset: xr.Dataset) -> list[str]:
     return [name for name in MEASURES if name in dataset.data_vars]
 
 
+def indicator_unit(indicator: Indicator) -> str:
+    """What a value of the indicator is counted in, as a reader says it."""
+    base = MEASURES[indicator.denominator]
+    if indicator.denominator == "population_0_17":
+        return f"per {indicator.per:,} children"
+    label = base.label[:1].lower() + base.label[1:]
+    return f"% of {label}" if indicator.per == 100 else f"per {indicator.per:,} {label}"
+
+
+def derive_indicators(measures: Iterable[str]) -> xr.Dataset:
+    """The group ``/indicators``: those that the measures of a cube allow, in the registry's order.
+
+    It goes with the cube so that whoever reads the file needs no code to know them.
+    """
+    known = set(measures)
+    chosen = [
+        indicator
+        for indicator in INDICATORS.values()
+        if {indicator.numerator, indicator.denominator} <= known
+    ]
+    columns = {
+        "label": ("Name in words", [indicator.label for indicator in chosen]),
+        "unit": ("Unit", [indicator_unit(indicator) for indicator in chosen]),
+        "numerator": ("Measure that is counted", [i.numerator for i in chosen]),
+        "denominator": ("Measure that it is counted per", [i.denominator for i in chosen]),
+        "per": ("Multiplied by", [indicator.per for indicator in chosen]),
+        "is_share": ("Numerator is a part of it", [int(i.is_share) for i in chosen]),
+    }
+    return xr.Dataset(
+        {
+            name: ("indicator", np.array(values, None if chosen else "U1"), {"long_name": label})
+            for name, (label, values) in columns.items()
+        },
+        coords={
+            "indicator": (
+                "indicator",
+                np.array([indicator.name for indicator in chosen], "U"),
+                {"long_name": "Indicator"},
+            )
+        },
+    )
+
+
 def _hash_items(tree: xr.DataTree) -> Iterator[tuple[str, bytes]]:
     for node in sorted(tree.subtree, key=lambda node: node.path):
         dataset = node.to_dataset(inherit=False)
@@ -196,18 +239,34 @@ def compression(tree: xr.DataTree, level: int) -> dict[str, dict[str, dict[str, 
     return {path: variables for path, variables in packed.items() if variables}
 
 
-def save_cube(tree: xr.DataTree, path: Path) -> Path:
+def findings_path(path: Path) -> Path:
+    """Where the findings of the cube at ``path`` stand."""
+    return path.with_suffix(".findings.csv")
+
+
+def save_cube(tree: xr.DataTree, path: Path, findings: str | None = None) -> Path:
     """Write ``tree`` to ``path`` at once or not at all, with its hash as the root attribute
     ``cube_hash``.
+
+    ``findings`` is the CSV text of its checks and is written beside it. Findings of an earlier cube
+    of that name go first: a cube never stands beside the findings of another.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     tree.attrs["cube_hash"] = cube_hash(tree)
     partial = path.with_name(f".tmp-{path.name}-{os.getpid()}")
+    listing = findings_path(path)
+    partial_listing = listing.with_name(f".tmp-{listing.name}-{os.getpid()}")
     try:
         tree.to_netcdf(partial, engine="netcdf4", encoding=compression(tree, level=4))
+        if findings is not None:
+            partial_listing.write_text(findings, encoding="utf-8")
+        listing.unlink(missing_ok=True)
         os.replace(partial, path)
+        if findings is not None:
+            os.replace(partial_listing, listing)
     finally:
         partial.unlink(missing_ok=True)
+        partial_listing.unlink(missing_ok=True)
     return path
 
 

@@ -1,4 +1,4 @@
-"""`python -m experiments list | check | fit | report | recover | docs`: the Makefile is its face.
+"""`python -m experiments list | check | fit | report | data-report | recover | docs`, behind make.
 
 Exit codes: 0 reportable, 1 internal error, 2 bad input, 3 completed but not reportable, 130
 interrupted.
@@ -87,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="render the report of a run again")
     report.add_argument("--run", required=True, dest="run_name", help="id, its beginning, or path")
     report.set_defaults(run=_report)
+    data = commands.add_parser("data-report", help="render the report of a cube")
+    data.add_argument("--cube", required=True, help="name in results/cubes or path of a cube")
+    data.set_defaults(run=_data_report)
     docs = commands.add_parser("docs", help="write the documentation pages that come from the code")
     docs.set_defaults(run=_docs)
     return parser
@@ -192,6 +195,19 @@ def _report(args: argparse.Namespace) -> int:
     run = store.resolve_run(args.run_name)
     _render(run)
     return _announce(run)
+
+
+def _data_report(args: argparse.Namespace) -> int:
+    from data_prep.schema import load_cube
+    from experiments.store import cube_path
+
+    path = cube_path(args.cube)
+    # Refuses what is no cube, or no longer the cube that was built.
+    load_cube(path)
+    from reports.data_report import render_data_report
+
+    print(f"Report: {render_data_report(path)}")
+    return REPORTABLE
 
 
 def _docs(args: argparse.Namespace) -> int:

@@ -1,17 +1,13 @@
 """One run as one self-contained HTML file, from the files of its folder and nothing else."""
 
-import base64
-import os
 from contextlib import closing
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from reports import computation, criticism, tables
 from reports.answers import answer_panels
-from reports.figures import HERE, Panel, embed, house_style
+from reports.figures import Panel, house_style
+from reports.pages import download, environment, show_panel, write_page
 from reports.run_folder import Run
 from reports.wording import NOT_ASSESSED, NOT_ESTIMABLE
 
@@ -39,27 +35,8 @@ def render_run(run_folder: Path) -> Path:
     """
     folder = Path(run_folder)
     with closing(Run.read(folder)) as run, house_style():
-        html = _environment().get_template("run.html").render(_context(run))
-    path = folder / "report.html"
-    partial = folder / f".tmp-report-{os.getpid()}.html"
-    try:
-        partial.write_text(html, encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        # What an older run's files do not hold is left out, not an error.
-        undefined=jinja2.ChainableUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+        html = environment().get_template("run.html").render(_context(run))
+    return write_page(folder / "report.html", html)
 
 
 def _context(run: Run) -> dict[str, Any]:
@@ -69,7 +46,7 @@ def _context(run: Run) -> dict[str, Any]:
         stamp += " · NOT REPORTABLE"
 
     def shown(panels: list[Panel]) -> list[dict[str, Any]]:
-        return [_show(panel, stamp) for panel in panels]
+        return [show_panel(panel, stamp) for panel in panels]
 
     return {
         "run": run,
@@ -99,24 +76,9 @@ def _context(run: Run) -> dict[str, Any]:
         "sensitivity": tables.advisory(run, sensitivity=True),
         "estimands": tables.estimand_tables(run),
         "la_table": tables.la_table(run),
-        "downloads": {name: _download(run.folder / name) for name in DOWNLOADS},
+        "downloads": {name: download(run.folder / name) for name in DOWNLOADS},
         "provenance": tables.provenance_rows(run),
     }
 
 
 DOWNLOADS = ("estimands.csv", "diagnostics.csv")
-
-
-def _show(panel: Panel, stamp: str) -> dict[str, Any]:
-    if panel.figure is None:
-        return {"panel": panel, "uri": "", "width": 0, "height": 0}
-    footer = f"{stamp} · {panel.interval}" if panel.interval else stamp
-    uri, width, height = embed(panel.figure, footer)
-    return {"panel": panel, "uri": uri, "width": width, "height": height}
-
-
-def _download(path: Path) -> str:
-    """A file as a data URI, or nothing."""
-    if not path.is_file():
-        return ""
-    return f"data:text/csv;base64,{base64.b64encode(path.read_bytes()).decode()}"

@@ -380,7 +380,7 @@ def _nomis(first: int, last: int) -> Source:
         ),
         landing_page="https://www.nomisweb.co.uk/datasets/pestsyoala",
         confidence="C",
-        reader="population",
+        reader="ons_population",
         required=False,
     )
 
@@ -564,7 +564,7 @@ CATALOGUE = (
         "populationestimates/datasets/"
         "populationestimatesforukenglandandwalesscotlandandnorthernireland",
         confidence="B",
-        reader="population",
+        reader="ons_population",
         required=False,
     ),
     Source(

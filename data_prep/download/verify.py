@@ -12,7 +12,7 @@ from data_prep.markers import clean_text
 from data_prep.sources.catalogue import find_reader
 from data_prep.sources.files import RawFile
 
-_SHOWN = 12
+_SHOWN = 40
 
 
 def check_file(file: RawFile, member: Member, reader: str, rows: int | None = None) -> str:

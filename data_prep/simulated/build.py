@@ -10,6 +10,7 @@ from data_prep.schema import (
     SIMULATED,
     STATUS,
     cube_hash,
+    derive_indicators,
     flag_attributes,
     measure_variables,
 )
@@ -100,6 +101,7 @@ def build_simulated(options: SimulationOptions | None = None) -> xr.DataTree:
     drawn.totals.update({name: totals[name] for name in drawn.counts})
     groups = {
         "/cube": _cube(options, places, la_years, cells, single),
+        "/indicators": derive_indicators(cells),
         "/national": _national(options, years, totals),
         "/inspections": _inspections(drawn),
         "/deprivation": _deprivation(places, scores),
@@ -200,8 +202,7 @@ def _england_totals(
         totals[name] = np.concatenate([without[name], of_las])
     for name, value in workforce.items():
         if name == "caseload":
-            staff = workforce["social_workers"]
-            of_las = (value * staff).sum(axis=0) / staff.sum(axis=0)
+            of_las = workforce["cases"].sum(axis=0) / workforce["case_holders"].sum(axis=0)
         else:
             of_las = value.sum(axis=0)
         totals[name] = np.concatenate([np.full(earlier, np.nan), of_las])

@@ -157,7 +157,7 @@ def publish_la_measure(
     """Publish true values (la, T) of one measure; ``possible`` is where it had anything to count.
 
     Populations are rounded to 100, looked-after counts to 5, full-time equivalents and caseloads
-    to one decimal; counts from 1 to 5 are hidden; the rest is exact.
+    to one decimal; counts (of cases too) from 1 to 5 are hidden; the rest is exact.
     """
     measure = MEASURES[name]
     value = np.array(count, float)
@@ -166,6 +166,8 @@ def publish_la_measure(
     unit = {"ONS mid-year population estimates": 100.0, CLA: 5.0, WORKFORCE: 0.1}.get(
         measure.source, 0.0
     )
+    if name == "cases":
+        unit = 0.0
     if unit and (options.rounding or not measure.is_count):
         # Full-time equivalents are printed to one decimal whatever the options say.
         value = np.round(value / unit) * unit

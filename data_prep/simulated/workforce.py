@@ -1,7 +1,7 @@
-"""Social workers of simulated England: full-time equivalents, agency, vacancies, leavers, caseload.
+"""Social workers of simulated England: employed, agency, vacancies, leavers, cases and holders.
 
 Published England figures (30 September 2015 on): about 21 full-time equivalents per 10,000
-children, 16 % agency, 17 % vacant, 15 % leaving in the year, 17 cases each.
+children, 16 % agency, 17 % vacant, 15 % leaving in the year, half of all with cases, 17 each.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,8 @@ _AGENCY, _AGENCY_SD, _AGENCY_SCATTER, _AGENCY_DEPRIVATION = 0.13, 0.70, 0.35, 0.
 _VACANCY, _VACANCY_SD, _VACANCY_SCATTER = 0.14, 0.50, 0.35
 _LEAVING, _LEAVING_SD, _LEAVING_SCATTER = 0.15, 0.25, 0.30
 _CASELOAD, _CASELOAD_SD, _CASELOAD_SCATTER = 16.5, 0.15, 0.08
+# Share of staff, agency workers among them, who hold cases: 51-54 per cent in all years published.
+_CASE_HOLDERS = 0.52
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,21 @@ def draw_workforce(
     leaving = expit(logit(_LEAVING) + _LEAVING_SD * levels[3] + _LEAVING_SCATTER * scatter[3])
     caseload = _CASELOAD * np.exp(_CASELOAD_SD * levels[4] + _CASELOAD_SCATTER * scatter[4])
     permanent = staff * (1 - agency)
+    vacancies = permanent * vacant / (1 - vacant)
+    case_holders = staff * _CASE_HOLDERS
+    cases = np.round(case_holders * caseload)
     return Workforce(
         values={
             "social_workers": staff,
             "agency_workers": staff * agency,
             "permanent_workers": permanent,
-            "vacancies": permanent * vacant / (1 - vacant),
+            "posts": permanent + vacancies,
+            "vacancies": vacancies,
             "leavers": permanent * leaving,
-            "caseload": caseload,
+            "case_holders": case_holders,
+            "cases": cases,
+            # The caseload drawn, but for the rounding of cases.
+            "caseload": cases / case_holders,
         },
         agency_share=agency,
     )

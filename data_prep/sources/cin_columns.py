@@ -157,6 +157,13 @@ _COUNTS = (
 )
 
 _PLAN_BANDS = ("<3mths", "3-6mths", "6mths-1yr", "1-2yrs")
+_EPISODE_BANDS = {
+    "cin_ended_3_months": "<3mths",
+    "cin_ended_3_6_months": "3-6mths",
+    "cin_ended_6_12_months": "6mths-1yr",
+    "cin_ended_1_2_years": "1-2yr",
+    "cin_ended_2_years": "2+yrs",
+}
 _BANDED = (
     Banded(
         "initial_assessments_10_days",
@@ -282,30 +289,23 @@ _BANDED = (
         ("12-26wks", "26wks-1yr", "1+yrs", "Unknown"),
         "CINEnding{fy}DurationDCI",
     ),
-    Banded(
-        "cin_ended_3_months",
-        "cin_ended",
-        2011,
-        2011,
-        "CINEnding{fy}Duration",
-        ("<3mths",),
-        ("3-6mths", "6mths-1yr", "1-2yr", "2+yrs", "Unknown"),
-        "CINEnding{fy}DurationDCI",
-    ),
+    # One measure a band: the five, and in 2011 the unknown, add up to the episodes ended.
     *(
         Banded(
-            "cin_ended_3_months",
+            measure,
             "cin_ended",
             first,
             last,
             "CINEnding{fy}Duration",
-            ("<3mths",),
-            ("3-6mths", "6mths-1yr", "1-2yr", "2+yrs"),
+            (band,),
+            tuple(other for other in (*_EPISODE_BANDS.values(), *more) if other != band),
             confidence,
         )
-        for first, last, confidence in (
-            (2012, 2015, "CINEnding{fy}DurationDCI"),
-            (2016, 2017, ""),
+        for measure, band in _EPISODE_BANDS.items()
+        for first, last, more, confidence in (
+            (2011, 2011, ("Unknown",), "CINEnding{fy}DurationDCI"),
+            (2012, 2015, (), "CINEnding{fy}DurationDCI"),
+            (2016, 2017, (), ""),
         )
     ),
     Banded(
@@ -417,9 +417,6 @@ _RATIOS = (
         nearly_all=True,
     ),
 )
-
-# A count cannot be believed to be 1-5 where the next stage of the process is printed and larger.
-FLOWS = {"section47": "icpc", "icpc": "cpp_starts"}
 
 # Columns known and left alone, by topic; most are also printed as per cents.
 _UNUSED = {

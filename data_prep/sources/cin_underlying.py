@@ -10,13 +10,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from data_prep import register, suppression
+from data_prep import register
 from data_prep.errors import DataError, Fault
 from data_prep.indicators import MEASURES
 from data_prep.markers import (
     NOT_APPLICABLE,
     NOT_AVAILABLE,
-    SMALL,
     Cell,
     CellError,
     clean_text,
@@ -25,13 +24,11 @@ from data_prep.markers import (
     rounded_cell,
 )
 from data_prep.schema import CONFIDENCE
-from data_prep.sources.cin_columns import FIRST_YEAR, FLOWS, LAST_YEAR, Layout, Ratio, layout
+from data_prep.sources.bounding import HALF_TENTH, bound_counts
+from data_prep.sources.cin_columns import FIRST_YEAR, LAST_YEAR, Layout, Ratio, layout
 from data_prep.sources.files import RawFile
 from data_prep.sources.reading import Reading, make_reading
 
-# A plan follows a conference, and a conference an enquiry: 0 of these beside more than a handful of
-# plans is a return that was not made (Kirklees, Reading, West Berkshire and Bury in 2010).
-PLAN_NEEDS = ("section47", "icpc")
 _CONFIDENCES = {
     "3": CONFIDENCE["high"],
     "2": CONFIDENCE["medium"],
@@ -43,9 +40,6 @@ _CONFIDENCES = {
 }
 # A file with fewer of a layout's columns than this is another publication.
 _RECOGNISED = 0.5
-# Per cents and rates of authorities are rounded to one decimal, some after a first rounding to two
-# decimals; trailing zeros are dropped.
-_HALF_TENTH = 0.055
 
 
 @dataclass(frozen=True)
@@ -343,7 +337,12 @@ def _read_row(
     if faults:
         return faults
 
-    counts = _bound_counts(plan, printed, shares)
+    counts = bound_counts(
+        {column.measure: printed[column.header] for column in plan.counts},
+        shares,
+        plan.banded,
+        printed,
+    )
     for measure, cell in counts.items():
         confidence = confidences[measure]
         status = cell.status
@@ -388,7 +387,7 @@ def _read_row(
 
 def _half_unit(row: _Row, ratio: Ratio) -> float:
     is_whole = "." not in row.cells[ratio.header]
-    return 0.5 if row.authority is None and is_whole else _HALF_TENTH
+    return 0.5 if row.authority is None and is_whole else HALF_TENTH
 
 
 def _round(cell: Cell, measure: str, row: _Row, plan: Layout) -> Cell:
@@ -432,91 +431,3 @@ def _check_parts(file: str, row: _Row, plan: Layout, printed: Mapping[str, Cell]
                 )
             )
     return faults
-
-
-def _bound_counts(
-    plan: Layout, printed: Mapping[str, Cell], shares: Mapping[Ratio, Cell]
-) -> dict[str, Cell]:
-    """Counts by measure with the bounds of hidden ones settled from their row."""
-    counts = {column.measure: printed[column.header] for column in plan.counts}
-    hidden = {measure for measure, cell in counts.items() if cell.is_hidden}
-    settled: set[str] = set()
-
-    def ceiling(measure: str) -> float:
-        """The largest that a hidden count can be."""
-        if measure in settled:
-            return counts[measure].upper
-        parent = MEASURES[measure].parent
-        if parent in counts and counts[parent].is_known and parent not in hidden - settled:
-            return counts[parent].upper
-        return counts["population_0_17"].upper
-
-    def settle(measure: str, cell: Cell) -> None:
-        if measure in hidden and measure not in settled:
-            counts[measure] = cell
-            settled.add(measure)
-
-    def fraction(ratio: Ratio) -> tuple[float, float] | None:
-        cell = shares[ratio]
-        if not cell.is_known or cell.is_hidden:
-            return None
-        return (
-            max(0.0, cell.value - _HALF_TENTH) / ratio.per,
-            (cell.value + _HALF_TENTH) / ratio.per,
-        )
-
-    rates = [ratio for ratio in plan.ratios if MEASURES[ratio.measure].parent != ratio.base]
-    for ratio in rates:
-        rate, base = fraction(ratio), counts[ratio.base]
-        if rate and base.is_known and (ratio.base not in hidden or ratio.base in settled):
-            settle(ratio.measure, suppression.bound_by_ratio(base, rate))
-    for ratio in (ratio for ratio in plan.ratios if ratio not in rates):
-        share, whole = fraction(ratio), counts[ratio.base]
-        if ratio.measure in hidden and ratio.base in hidden:
-            part_cell, whole_cell = suppression.bound_share(
-                ceiling(ratio.base), share and (share[0], min(1.0, share[1]))
-            )
-            settle(ratio.measure, part_cell)
-            settle(ratio.base, whole_cell)
-        elif ratio.measure in hidden and whole.is_known:
-            if share:
-                settle(ratio.measure, suppression.bound_by_ratio(whole, share))
-            elif ratio.nearly_all:
-                # Hidden either for itself or for the few that it leaves out.
-                cell = suppression.bounded_cell(SMALL[0], whole.upper - 1, derived=False)
-                settle(ratio.measure, cell)
-    for measure, onward in FLOWS.items():
-        next_stage = counts[onward]
-        if onward not in hidden and next_stage.is_known and next_stage.lower > SMALL[1]:
-            cell = suppression.bounded_cell(SMALL[0], ceiling(measure), derived=False)
-            settle(measure, cell)
-
-    for banded in plan.banded:
-        total = counts[banded.total]
-        headers = (*banded.inside, *banded.outside)
-        cells = dict(
-            zip(
-                headers,
-                suppression.bound_parts(total, [printed[header] for header in headers]),
-                strict=True,
-            )
-        )
-        inside = [cells[header] for header in banded.inside]
-        if len(inside) == 1:
-            counts[banded.measure] = inside[0]
-        else:
-            outside = [cells[header] for header in banded.outside]
-            counts[banded.measure] = suppression.sum_parts(total, inside, outside)
-    plans = counts.get("cpp_starts")
-    if plans and plans.is_known and plans.lower > SMALL[1]:
-        for measure in PLAN_NEEDS:
-            if measure in counts and counts[measure].value == 0:
-                counts[measure] = empty_cell(NOT_AVAILABLE)
-    for measure, cell in counts.items():
-        parent = counts.get(MEASURES[measure].parent or "")
-        if parent and parent.status == NOT_AVAILABLE and cell.value == 0:
-            # Newham 2012 made no return, yet 0 is printed for one band of its plans.
-            counts[measure] = empty_cell(NOT_AVAILABLE)
-        elif parent and parent.is_known and cell.is_hidden and cell.upper > parent.upper:
-            counts[measure] = suppression.bounded_cell(cell.lower, parent.upper, derived=False)
-    return counts

@@ -38,9 +38,9 @@ def _levels(found: object) -> list[str]:
 def test_clean_records_pass_every_check() -> None:
     records = _records((LEEDS, 2013, "referrals", 100, 100))
     ratios = pd.DataFrame(columns=list(RATIO_COLUMNS))
-    found = checks.check_records(records, ratios, _records())
+    found = checks.check_releases(records, ratios) + checks.check_records(records, _records())
     assert {finding.level for finding in found} == {PASS}
-    assert len(found) == 8
+    assert len(found) == 9
 
 
 def test_a_second_record_fails() -> None:
@@ -49,6 +49,28 @@ def test_a_second_record_fails() -> None:
     assert finding.level == FAIL
     assert "Leeds" in str(finding)
     assert "file.csv" in str(finding)
+
+
+def test_a_figure_of_another_release_is_no_second_record() -> None:
+    records = pd.concat([_records((LEEDS, 2013, "referrals", 100, 100))] * 2)
+    records["released"] = [2013, 2024]
+    assert _levels(checks.check_unique(records)) == []
+
+
+def test_revisions_are_counted_and_the_largest_is_named() -> None:
+    rows = [(LEEDS, year, "section47", 100.0, 100.0) for year in (2013, 2014, 2015)]
+    first, last = _records(*rows), _records(*rows).assign(released=2024)
+    assert _levels(checks.check_revisions(pd.concat([first, last]))) == []
+    last["value"] = last["lower"] = last["upper"] = [100.0, 110.0, 150.0]
+    (finding,) = checks.check_revisions(pd.concat([last, first]))
+    assert "2 of 3 figures differ" in finding.problem
+    assert (finding.la, finding.year, finding.value) == ("Leeds", 2015, "100 to 150")
+
+
+def test_figures_of_two_definitions_are_not_compared() -> None:
+    first = _records((LEEDS, 2014, "rereferrals", 100.0, 100.0))
+    last = _records((LEEDS, 2014, "rereferrals", 120.0, 120.0)).assign(released=2024)
+    assert _levels(checks.check_revisions(pd.concat([first, last]))) == []
 
 
 def test_unknown_codes_and_measures_fail() -> None:
@@ -81,6 +103,7 @@ def _rates(records: int, wrong: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         half_unit=0.055,
         column="Rate",
         source="file.csv",
+        released=2013,
     )
     return _records(*rows), ratios
 
@@ -89,6 +112,16 @@ def test_one_contradicting_rate_warns_and_a_shifted_column_fails() -> None:
     assert _levels(checks.check_rates(*_rates(100, 0))) == []
     assert _levels(checks.check_rates(*_rates(100, 1))) == [WARNING]
     assert _levels(checks.check_rates(*_rates(100, 50))) == [FAIL]
+
+
+def test_rates_are_held_against_the_counts_of_their_own_release() -> None:
+    records, ratios = _rates(100, 0)
+    rebased = records[records["measure"] == "population_0_17"].assign(
+        lower=5000.0, upper=5000.0, released=2024
+    )
+    both = pd.concat([records, rebased])
+    assert _levels(checks.check_rates(both, ratios)) == []
+    assert _levels(checks.check_rates(both, ratios.assign(released=2020))) == []
 
 
 def test_sums_against_england_count_missing_returns() -> None:

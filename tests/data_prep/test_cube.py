@@ -1,17 +1,34 @@
 """The cube of published England and its command, on small invented files."""
 
+import csv
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 
 from data_prep.__main__ import main
-from data_prep.cube import build_published
+from data_prep.cube import derive_printed
 from data_prep.errors import DataError
-from data_prep.schema import PUBLISHED, STATUS, cube_hash, load_cube, measures_in
+from data_prep.geography import stable_units
+from data_prep.published import build_published
+from data_prep.schema import (
+    PUBLISHED,
+    SCHEMA_VERSION,
+    STATUS,
+    cube_hash,
+    derive_indicators,
+    findings_path,
+    load_cube,
+    measures_in,
+    save_cube,
+)
+from data_prep.sources.reading import RATIO_COLUMNS
 
 
 @pytest.fixture
@@ -77,7 +94,108 @@ def test_the_command_reports(raw: Path, tmp_path: Path, capsys: pytest.CaptureFi
     printed = capsys.readouterr().out
     assert "published-2012-2013.nc: published England, 152 LAs" in printed
     assert any(line.split() == ["referrals", "151", "152"] for line in printed.splitlines())
-    assert "uniqueness" in (tmp_path / "published-2012-2013.findings.txt").read_text()
+    with (tmp_path / "published-2012-2013.findings.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    assert found[0] | {"check": "uniqueness", "level": "PASS", "la": "", "year": ""} == found[0]
+    assert f"{len(found)} findings" in printed
+
+
+def test_a_cube_never_stands_beside_the_findings_of_another(raw: Path, tmp_path: Path) -> None:
+    tree, _ = build_published(raw, [2012, 2013])
+    path = save_cube(tree, tmp_path / "one.nc", "check\nold\n")
+    assert findings_path(path).read_text() == "check\nold\n"
+    save_cube(tree, path)
+    assert [item.name for item in tmp_path.glob("one*")] == ["one.nc"]
+
+
+def test_indicators_go_with_the_cube(raw: Path) -> None:
+    tree, _ = build_published(raw, [2012, 2013])
+    cube, indicators = tree["cube"].to_dataset(), tree["indicators"].to_dataset()
+    assert "referral_rate" in indicators["indicator"].values
+    assert "cla_rate" not in indicators["indicator"].values
+    parts = {*indicators["numerator"].values, *indicators["denominator"].values}
+    assert parts <= set(cube.data_vars)
+    chosen = indicators.sel(indicator=["referral_rate", "rereferral_share"])
+    assert list(chosen["unit"].values) == ["per 10,000 children", "% of referrals"]
+    assert list(chosen["per"].values) == [10_000, 100]
+
+
+def test_cubes_without_indicators_are_saved_too(tmp_path: Path) -> None:
+    tree = xr.DataTree.from_dict({"/indicators": derive_indicators(["referrals"])})
+    tree.attrs["schema_version"] = SCHEMA_VERSION
+    assert load_cube(save_cube(tree, tmp_path / "x.nc"))["indicators"].sizes["indicator"] == 0
+
+
+def test_printed_rates_are_those_of_the_files(raw: Path) -> None:
+    tree, _ = build_published(raw, [2012, 2013])
+    printed = tree["printed"].to_dataset()
+    name, code = printed["measure_name"].values, printed["la_code"].values
+    table = pd.DataFrame(
+        {
+            "la": code[printed["la"].values],
+            "measure": name[printed["measure"].values],
+            "base": name[printed["base"].values],
+            "source": printed["source_file"].values[printed["source"].values],
+            **{key: printed[key].values for key in ("year", "per", "printed", "half_unit")},
+        }
+    )
+    assert set(table["la"]) <= set(tree["cube"]["la"].values)
+    assert list(code) == list(tree["cube"]["la"].values)
+    rates = table[(table["measure"] == "referrals") & (table["per"] == 10_000)]
+    # Every authority and year but Leeds 2012, which printed none; England is no authority.
+    assert len(rates) == 2 * 152 - 1
+    assert set(rates["base"]) == {"population_0_17"}
+    assert set(rates["half_unit"]) == {0.055}
+    row = rates[(rates["la"] == "E06000001") & (rates["year"] == 2013)].squeeze()
+    cube = tree["cube"].sel(la="E06000001", year=2013)
+    assert row["printed"] == pytest.approx(
+        1e4 * (cube["referrals"] / cube["population_0_17"]).item(), abs=0.05
+    )
+    assert row["source"] == "SFR45-2013ud.csv"
+
+
+def _ratio(code: str, year: int, printed: float) -> tuple:
+    return (code, year, "icpc", "population_0_17", 10_000, printed, 0.05, "c", "f.csv", year)
+
+
+def test_rates_of_joined_authorities_were_never_printed() -> None:
+    units = stable_units(2019, 2021)
+    ratios = pd.DataFrame(
+        [
+            _ratio("E06000028", 2019, 1.0),  # Bournemouth, joined to Dorset within the window
+            _ratio("E08000035", 2019, 2.0),
+            _ratio("E10000002", 2019, 3.0),  # Buckinghamshire under its old code
+            _ratio("E92000001", 2019, 4.0),
+            _ratio("E08000035", 2022, 5.0),
+        ],
+        columns=list(RATIO_COLUMNS),
+    )
+    printed = derive_printed(ratios, units, range(2019, 2022))
+    codes = printed["la_code"].values[printed["la"].values]
+    assert dict(zip(codes, printed["printed"].values, strict=True)) == {
+        "E06000060": 3.0,
+        "E08000035": 2.0,
+    }
+    assert derive_printed(ratios[:0], units, range(2019, 2022)).sizes["figure"] == 0
+
+
+def test_thirty_thousand_printed_rates_are_quick_and_small(tmp_path: Path) -> None:
+    units = stable_units(2010, 2014)
+    rows = [
+        _ratio(unit.members[0].la_code, year, index / 7)
+        for index in range(40)
+        for unit in units
+        for year in range(2010, 2015)
+    ]
+    ratios = pd.DataFrame(rows, columns=list(RATIO_COLUMNS))
+    start = time.perf_counter()
+    tree = xr.DataTree.from_dict({"/printed": derive_printed(ratios, units, range(2010, 2015))})
+    tree.attrs["schema_version"] = SCHEMA_VERSION
+    path = save_cube(tree, tmp_path / "x.nc")
+    assert load_cube(path)["printed"].sizes["figure"] > 30_000
+    # A second here; the limit leaves room for a busy machine and is far below a slow layout.
+    assert time.perf_counter() - start < 10
+    assert path.stat().st_size < 1_000_000
 
 
 BAD_INPUT = {
@@ -114,7 +232,7 @@ def test_a_failed_build_leaves_the_earlier_cube(
     assert main(_arguments(raw, tmp_path / "out")) == 2
     assert path.read_bytes() == before
     assert sorted(item.name for item in path.parent.iterdir()) == [
-        "published-2012-2013.findings.txt",
+        "published-2012-2013.findings.csv",
         "published-2012-2013.nc",
     ]
 

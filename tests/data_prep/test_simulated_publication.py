@@ -21,6 +21,7 @@ COUNTS = [name for name in SIMULATED_MEASURES if MEASURES[name].is_count]
 GROUPS = {
     "cube",
     "national",
+    "indicators",
     "inspections",
     "deprivation",
     "neighbours",

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from data_prep.checks import FAIL, Finding
-from data_prep.cube import build_published
+from data_prep.published import build_published
 from data_prep.schema import CONFIDENCE, STATUS
 
 RAW = Path(__file__).parents[2] / ".." / "shared" / "data"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from reports import run_report
+from reports import pages
 from reports.run_report import render_run
 from tests.factories import make_run
 
@@ -41,5 +41,5 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], str]:
         svg = base64.b64encode(f"<svg>{footer}</svg>".encode()).decode()
         return f"data:image/svg+xml;base64,{svg}", 672, 320
 
-    monkeypatch.setattr(run_report, "embed", undrawn)
+    monkeypatch.setattr(pages, "embed", undrawn)
     return lambda folder: render_run(folder).read_text(encoding="utf-8")

@@ -1,36 +1,36 @@
 """Invented files in the layouts of the official ones, and answers of the publishers' servers."""
 
+import csv
 import io
 import json
 import zipfile
 from collections.abc import Mapping
 
 from data_prep.download.catalogue import CATALOGUE, EesRelease, Member, Source
+from data_prep.sources.ees_cin import FIRST_YEAR, TABLES
+from tests.data_prep.ees_files import make_rows
 
 SOURCES = {source.name: source for source in CATALOGUE}
 PINNED = "9d18dcc5-207b-43d3-c0e1-08ddff5126a0"
 CURRENT = "11111111-2222-3333-4444-555555555555"
 PUBLICATION = "children-in-need"
 
-_LA = "time_period,geographic_level,new_la_code,la_name"
-HEADERS = {
-    "c1": f"{_LA},referral_count,rereferral_count,rereferral_percent,no_further_action_count",
-    "d3": f"{_LA},CPP_start,CPP_subsequent,CPP_subsequent_percent",
-}
 NAMES = {
     "c1": "data/c1_children_in_need_referrals_and_rereferrals_2013_to_2025.csv",
     "d3": "data/d3_cpps_subsequent_plan_2013_to_2025.csv",
 }
 
 
-def ees_table(member: str, rows: int = 160) -> bytes:
-    """A table of EES with the columns of a member of the children in need release."""
-    header = HEADERS[member]
-    extra = header.count(",") - 3
-    lines = [
-        f"2025,Local authority,E0600{n:04d},Place {n}" + ",7" * extra for n in range(1, rows + 1)
-    ]
-    return "\n".join([header, *lines, ""]).encode()
+def ees_table(member: str, last_year: int = FIRST_YEAR) -> bytes:
+    """A table of the children in need release, by the name of its member."""
+    (table,) = [table for table in TABLES if table.name == member.upper()]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(make_rows(table, last_year, newest=True))
+    return text.getvalue().encode()
+
+
+# Rows below the header of each of them.
+ROWS = len(ees_table("c1").splitlines()) - 1
 
 
 def make_zip(files: Mapping[str, bytes]) -> bytes:
@@ -54,7 +54,7 @@ def cin_source() -> Source:
     return Source(
         **{
             **vars(full),
-            "members": tuple(member for member in full.members if member.name in HEADERS),
+            "members": tuple(member for member in full.members if member.name in NAMES),
         }
     )
 
@@ -78,7 +78,7 @@ def page_url(slug: str = "2025") -> str:
     return f"/find-statistics/{PUBLICATION}/{slug}/explore"
 
 
-def page(current: str = CURRENT, data_set: str = "set-of-c1", rows: int | None = 160) -> bytes:
+def page(current: str = CURRENT, data_set: str = "set-of-c1", rows: int | None = ROWS) -> bytes:
     """The page of a release, with the data that it carries."""
     data = {
         "props": {

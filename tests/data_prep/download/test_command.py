@@ -221,7 +221,7 @@ def test_another_version_of_a_file_is_refused(
     given: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(["data", "--from", str(given), "--out", str(out)])
-    (given / "two.csv").write_bytes(ees_table("c1", 170))
+    (given / "two.csv").write_bytes(ees_table("c1", 2014))
     assert main(["data", "--from", str(given), "--out", str(out)]) == 1
     assert "another" in capsys.readouterr().err
     assert (out / "ees_cin" / "two.csv").read_bytes() == ees_table("c1")

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.cube import build_published
 from data_prep.download import command
 from data_prep.download.catalogue import CATALOGUE, EesRelease, GovukPage, Source, WebFile
 from data_prep.download.client import Client
 from data_prep.download.manifest import Manifest
 from data_prep.download.verify import is_member
+from data_prep.published import build_published
 from data_prep.sources.files import RawFile, scan
 from tests.data_prep.download.material import attachments, make_zip
 from tests.data_prep.download.server import Fake, Reply

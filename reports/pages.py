@@ -1,0 +1,51 @@
+"""What every page shares: templates, figures shown as pictures, writing whole or not at all."""
+
+import base64
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from reports.figures import HERE, Panel, embed
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """The templates; all text is escaped."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        # What an older file does not hold is left out, not an error.
+        undefined=jinja2.ChainableUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def show_panel(panel: Panel, stamp: str) -> dict[str, Any]:
+    """A panel with its picture, which bears the stamp and the interval that it draws."""
+    if panel.figure is None:
+        return {"panel": panel, "uri": "", "width": 0, "height": 0}
+    footer = f"{stamp} · {panel.interval}" if panel.interval else stamp
+    uri, width, height = embed(panel.figure, footer)
+    return {"panel": panel, "uri": uri, "width": width, "height": height}
+
+
+def download(path: Path) -> str:
+    """A file as a data URI, or nothing."""
+    if not path.is_file():
+        return ""
+    return f"data:text/csv;base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def write_page(path: Path, html: str) -> Path:
+    """Write a page whole or not at all."""
+    partial = path.with_name(f".tmp-{path.stem}-{os.getpid()}.html")
+    try:
+        partial.write_text(html, encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
