@@ -227,10 +227,11 @@ def _impossible(observations: TimelinessObservations, options: TimelinessOptions
 
     timely = observations.timely
     repeated = observations.cells.groupby("la").size() > 1
-    if len(observations.las) < 3:
+    seen = observations.cells["la"].nunique()
+    if seen < 3:
         refuse(
             "exposure",
-            f"{len(observations.las)} authorities with figures cannot show how they differ",
+            f"{seen} authorities with figures cannot show how they differ",
             "use at least 3",
         )
     if len(observations.la_years) < 2 or not repeated.any():
@@ -429,7 +430,9 @@ def _observed_timeliness(
     rest = _departures(observations)
     own = (timely["steps"] - rest).groupby(timely["year"]).transform("mean")
     mean = (timely["steps"] - own).groupby(timely["la"]).mean() + timely["steps"].mean()
-    return mean.reindex(observations.las.index).to_numpy(), pt.as_tensor(rest.to_numpy())
+    # An authority without a figure stands at the centre; it has no cell either.
+    by_la = mean.reindex(observations.las.index).fillna(centre(observations))
+    return by_la.to_numpy(), pt.as_tensor(rest.to_numpy())
 
 
 def _covariates(
@@ -441,7 +444,7 @@ def _covariates(
         return 0.0, 0.0
     effect = draw_from(priors["covariate_effect"], dims="covariate")
     las = observations.cells["la"]
-    means = covariates.groupby(las).mean().reindex(observations.las.index)
+    means = covariates.groupby(las).mean().reindex(observations.las.index).fillna(0.0)
     rest = covariates - covariates.groupby(las).transform("mean")
     by_la = sum(effect[2 * k] * means[name].to_numpy() for k, name in enumerate(covariates))
     by_cell = sum(effect[2 * k + 1] * rest[name].to_numpy() for k, name in enumerate(covariates))
@@ -829,6 +832,10 @@ def notes(observations: TimelinessObservations, options: TimelinessOptions) -> l
         found.append(
             f"Deprivation: {options.deprivation.upper()} of {observations.deprivation_edition}."
         )
+    never = [c for c in observations.las.index if c not in set(observations.cells["la"])]
+    if never:
+        names = ", ".join(observations.las.loc[never, "name"])
+        found.append(f"No usable figure for {names}: what is said of them comes from the others.")
     return found
 
 

@@ -184,18 +184,17 @@ def observe_timeliness(
     )
     cells, covariates = cells[used].reset_index(drop=True), covariates[used].reset_index(drop=True)
     kept_years = sorted({int(year) for year in cells["year"]})
-    las = base.las[base.las.index.isin(cells["la"])]
-    timely = timely[timely["la"].isin(las.index)].reset_index(drop=True)
+    timely = timely[timely["la"].isin(base.las.index)].reset_index(drop=True)
     if deprivation is not None:
-        deprivation = _standardised(deprivation[las.index])
+        # Where it is not known no cell is left, so that any value does.
+        deprivation = _standardised(deprivation).fillna(0.0)
     given = {field.name: getattr(base, field.name) for field in fields(base)}
     return TimelinessObservations(
         **given
         | {
             "cells": cells,
             "dropped": dropped,
-            "las": las,
-            "weights": base.weights.sel(la=list(las.index), year=kept_years),
+            "weights": base.weights.sel(year=kept_years),
         },
         timely=timely,
         lags=lags,
