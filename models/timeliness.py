@@ -50,6 +50,9 @@ from models.timeliness_data import (
 
 # "No practical effect" is said only from this probability on.
 CERTAIN = 0.9
+# From this many authorities the mean of a year is known better than years usually move, so that
+# years are best drawn on their own scale; with fewer, as standard scores.
+MANY_LAS = 20
 # Exposures that drive re-referral in simulated England, and those that have nothing to do with it.
 _DRIVES = {"initial_10_days": (None, 2014), "single_45_days": (2015, None)}
 _UNRELATED = ("core_35_days", "conferences_15_days", "reviews_on_time")
@@ -333,7 +336,7 @@ def build(
             la_mean, departure = _observed_timeliness(observations)
         # national
         level = draw_from(priors["level"])
-        year_effect = pm.ZeroSumNormal("year_effect", draw_from(priors["year_sd"]), dims="year")
+        year_effect = _years("year_effect", priors["year_sd"], "year", observations)
         # local authorities
         mean = level + draw_from(priors["between_effect"]) * (la_mean - centre(observations))
         if observations.deprivation is not None:
@@ -370,6 +373,16 @@ def build(
     return model
 
 
+def _years(
+    name: str, prior: Prior, dim: str, observations: TimelinessObservations
+) -> pt.TensorVariable:
+    """Effects of years that sum to zero; the density is the same on either scale."""
+    sd = draw_from(prior)
+    if observations.cells["la"].nunique() >= MANY_LAS:
+        return pm.ZeroSumNormal(name, sd, dims=dim)
+    return pm.Deterministic(name, sd * pm.ZeroSumNormal(f"{name}_z", 1, dims=dim), dims=dim)
+
+
 def _acting(observations: TimelinessObservations) -> list[np.ndarray]:
     """For each lag, the timeliness figure (index) that acts on each cell."""
     rows = pd.MultiIndex.from_frame(observations.timely[["la", "year"]])
@@ -399,9 +412,7 @@ def _latent_timeliness(
         draw_from(priors["timeliness_la_sd"]),
         dims="la",
     )
-    path = pm.ZeroSumNormal(
-        "timeliness_year", draw_from(priors["timeliness_year_sd"]), dims="timely_year"
-    )
+    path = _years("timeliness_year", priors["timeliness_year_sd"], "timely_year", observations)
     expected = la_mean[la]
     if options.definition_change == "own_mean":
         spread = draw_from(priors["definition_sd"])
@@ -773,7 +784,7 @@ def blocks(options: TimelinessOptions) -> tuple[Block, ...]:
             "local authorities",
             ("level", "la_level", "la_level_sd", "region_effect", "region_sd"),
         ),
-        Block("years and scatter", ("year_effect", "year_sd", "scatter_sd")),
+        Block("years and scatter", ("year_effect", "year_effect_z", "year_sd", "scatter_sd")),
         Block(
             "timeliness",
             (
@@ -782,6 +793,7 @@ def blocks(options: TimelinessOptions) -> tuple[Block, ...]:
                 "timeliness_la_sd",
                 "timeliness_within_sd",
                 "timeliness_year",
+                "timeliness_year_z",
                 "timeliness_year_sd",
                 "timeliness_error_z",
                 "definition_shift",
