@@ -20,6 +20,8 @@ SHORT_INTERVAL = 50
 LARGEST_EXPOSURE_ERROR = 0.25
 
 CELL_COLUMNS = ("la", "year", "lower", "upper", "exposure", "status")
+# Confidence is the code of the authority's own opinion of its part, 0 where it gave none.
+SHARE_COLUMNS = (*CELL_COLUMNS, "confidence")
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,14 @@ class CountObservations:
         return sorted({*self.la_years, *(int(year) for year in self.national.index)})
 
 
+class ShareObservations(CountObservations):
+    """True parts of a whole: the same tables; ``outcome`` is the part, ``exposure`` the whole.
+
+    In ``cells`` the whole is an exact count above zero, ``0 <= lower <= upper <= exposure`` and
+    there is one column more, ``confidence``. ``national`` is empty: England totals serve no share.
+    """
+
+
 def observe_counts(
     cube: xr.DataTree,
     *,
@@ -103,6 +113,87 @@ def observe_counts(
         if frame.empty:
             raise DataError([_no_such_years(cube, table, years)])
     frame["reason"] = _reasons(frame, outcome, exposure, exclude)
+    return _collect(
+        CountObservations,
+        cube,
+        frame,
+        outcome=outcome,
+        exposure=exposure,
+        columns=CELL_COLUMNS,
+        years=years,
+        national=national,
+        exclude=exclude,
+    )
+
+
+def observe_shares(
+    cube: xr.DataTree,
+    *,
+    part: str,
+    whole: str,
+    years: tuple[int, int] | None = None,
+    exclude: Sequence[str] = (),
+) -> ShareObservations:
+    """Counts of ``part`` out of ``whole`` for every LA and year of the cube.
+
+    The part may be known within an interval, cut to ``0..whole``; the whole must be exact, for a
+    share of an unknown number has no likelihood here.
+
+    Parameters
+    ----------
+    years
+        First and last year to use; None for all.
+    exclude
+        LA codes to leave out; each is listed among the dropped.
+
+    Raises
+    ------
+    DataError
+        When a measure is not in the cube, ``part`` is no true part of ``whole``, an excluded code
+        is unknown, or nothing is left.
+    """
+    table = cube["cube"].to_dataset()
+    _check_request(cube, table, part, whole, exclude)
+    if whole not in _wholes_of(part):
+        raise DataError([_no_part(part, whole)])
+    frame = _long_table(table, part, whole)
+    confidence = table.get(f"{part}_confidence")
+    frame["confidence"] = 0 if confidence is None else confidence.values.ravel().astype(int)
+    if years is not None:
+        frame = frame[frame["year"].between(*years)]
+        if frame.empty:
+            raise DataError([_no_such_years(cube, table, years)])
+    frame["lower"] = frame["lower"].clip(lower=0)
+    frame["reason"] = _share_reasons(frame, part, whole, exclude)
+    # Only the top of an interval may lie above the whole; a number above it has a reason.
+    frame["upper"] = np.minimum(frame["upper"], frame["exposure"])
+    return _collect(
+        ShareObservations,
+        cube,
+        frame,
+        outcome=part,
+        exposure=whole,
+        columns=SHARE_COLUMNS,
+        years=years,
+        national=False,
+        exclude=exclude,
+    )
+
+
+def _collect[Kind: CountObservations](
+    kind: type[Kind],
+    cube: xr.DataTree,
+    frame: pd.DataFrame,
+    *,
+    outcome: str,
+    exposure: str,
+    columns: Sequence[str],
+    years: tuple[int, int] | None,
+    national: bool,
+    exclude: Sequence[str],
+) -> Kind:
+    """Observations of a long table whose column ``reason`` says which rows cannot be used."""
+    table = cube["cube"].to_dataset()
     used = frame[frame["reason"] == ""]
     if used.empty:
         raise DataError(
@@ -120,7 +211,7 @@ def observe_counts(
     cells = (
         used.assign(interval=exact_first)
         .sort_values(["interval", "la", "year"], kind="stable")
-        .reset_index(drop=True)[list(CELL_COLUMNS)]
+        .reset_index(drop=True)[list(columns)]
     )
     cells = cells.astype({"lower": "int64", "upper": "int64"})
     la_years = sorted(cells["year"].unique())
@@ -136,7 +227,7 @@ def observe_counts(
         index=pd.Index(weights["la"].values.astype(str), name="la"),
     )
     series, totals = _national(cube, outcome, exposure, la_years, years, national)
-    return CountObservations(
+    return kind(
         outcome=outcome,
         exposure=exposure,
         cube_name=str(cube.attrs["name"]),
@@ -266,6 +357,55 @@ def _reasons(frame: pd.DataFrame, outcome: str, exposure: str, exclude: Sequence
         error > LARGEST_EXPOSURE_ERROR,
         f"{base}: rounded by more than {LARGEST_EXPOSURE_ERROR:.0%} either way",
     )
+    return reason
+
+
+def _wholes_of(part: str) -> list[str]:
+    """Measures that ``part`` is a true part of, the nearest first."""
+    found = []
+    parent = MEASURES[part].parent
+    while parent is not None:
+        found.append(parent)
+        parent = MEASURES[parent].parent
+    return found
+
+
+def _no_part(part: str, whole: str) -> Fault:
+    wholes = _wholes_of(part)
+    return Fault(
+        column="whole",
+        value=whole,
+        problem=f"{part} is no true part of it, so that no share can be formed",
+        remedy=f"use {' or '.join(wholes)}" if wholes else "use counts over an exposure instead",
+    )
+
+
+def _share_reasons(frame: pd.DataFrame, part: str, whole: str, exclude: Sequence[str]) -> pd.Series:
+    """Why a row cannot be used as a share, blank where it can; the first reason that applies."""
+    count, base = MEASURES[part].label.lower(), MEASURES[whole].label.lower()
+    reason = pd.Series("", index=frame.index)
+
+    def mark(where: pd.Series, text: pd.Series | str) -> None:
+        nonlocal reason
+        reason = reason.mask((reason == "") & where, text)
+
+    status = frame["status"].map(lambda code: STATUSES[int(code)].replace("_", " "))
+    low, total = frame["lower"], frame["exposure"]
+    high = np.minimum(frame["upper"], total)
+    # Odds at the top over odds at the bottom of the interval, half a case added to all.
+    ratio = (high + 0.5) * (total - low + 0.5) / ((low + 0.5) * (total - high + 0.5))
+    wide = (high - low >= SHORT_INTERVAL) & (ratio > UNINFORMATIVE_RATIO)
+    mark(frame["la"].isin(list(exclude)), "excluded by the config")
+    mark(frame["upper"].isna() | low.isna(), f"{count}: " + status)
+    mark(low > frame["upper"], f"{count}: no whole number within its bounds")
+    mark(frame["exposure_lower"].isna() | frame["exposure_upper"].isna(), f"{base}: not known")
+    mark(
+        frame["exposure_lower"] != frame["exposure_upper"],
+        f"{base}: known only within an interval",
+    )
+    mark(total == 0, f"{base}: zero")
+    mark(low > total, f"{count}: more than {base}")
+    mark(wide | ((low == 0) & (high == total)), f"{count}: interval too wide to say anything")
     return reason
 
 

@@ -340,14 +340,21 @@ def _print_estimand(rows: "pd.DataFrame", estimand: dict[str, Any]) -> None:
         return
     if len(rows) > _ROWS_SHOWN:
         rows = rows.iloc[[0, len(rows) // 2, -1]]
+    import pandas as pd
+
     from models.rates import three_figures
 
     for _, row in rows.iterrows():
         place = ", ".join(_place(row[c]) for c in estimand["coordinates"])
+        # A probability is itself a summary of the draws: it has no interval.
+        interval = (
+            f"({three_figures(row['lower'])} to {three_figures(row['upper'])}) "
+            if pd.notna(row["lower"])
+            else ""
+        )
         print(
             f"  {estimand['label'] + (f' {place}' if place else ''):<48}"
-            f"{three_figures(row['mean']):>9}  "
-            f"({three_figures(row['lower'])} to {three_figures(row['upper'])}) {row['unit']}"
+            f"{three_figures(row['mean']):>9}  {interval}{row['unit']}"
         )
 
 

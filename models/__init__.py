@@ -25,6 +25,10 @@ CATALOGUE: dict[str, Entry] = {
         "models.deprivation",
         "How do demand and response vary with the deprivation of an area?",
     ),
+    "timeliness": Entry(
+        "models.timeliness",
+        "Does timelier work go with fewer re-referrals, within and between authorities?",
+    ),
 }
 
 

@@ -10,11 +10,14 @@ from data_prep.errors import DataError
 from data_prep.observations import (
     CELL_COLUMNS,
     LARGEST_EXPOSURE_ERROR,
+    SHARE_COLUMNS,
     SHORT_INTERVAL,
     UNINFORMATIVE_RATIO,
     CountObservations,
+    ShareObservations,
     describe_counts,
     observe_counts,
+    observe_shares,
 )
 from data_prep.schema import KNOWN, STATUS, measure_variables
 from data_prep.simulated import SimulationOptions, build_simulated
@@ -354,3 +357,151 @@ def test_a_definition_ends_where_a_later_release_revised_it() -> None:
         ("child-level census", 2010, 2012),
         ("child-level census, revised", 2013, None),
     ]
+
+
+# ----------------------------------------------------------------------------------- shares
+
+PART, WHOLE = "cpp_second_or_subsequent", "cpp_starts"
+
+
+def share_cube(
+    parts: list[list[Cell]],
+    wholes: list[list[Cell]],
+    confidence: list[list[int]] | None = None,
+) -> xr.DataTree:
+    """A cube of one part and its whole: a row of cells for each LA, a column for each year."""
+    tree = make_cube(wholes)
+    table = (
+        tree["cube"].to_dataset().assign(variables(PART, ("la", "year"), np.array(parts, float)))
+    )
+    if confidence is not None:
+        table[f"{PART}_confidence"] = (("la", "year"), np.array(confidence, "int8"))
+    tree["cube"] = xr.DataTree(table)
+    return tree
+
+
+def observe_part(cube: xr.DataTree, **choices: object) -> ShareObservations:
+    return observe_shares(cube, part=PART, whole=WHOLE, **choices)  # type: ignore[arg-type]
+
+
+def test_a_share_is_a_part_with_its_whole() -> None:
+    found = observe_part(
+        share_cube(
+            [[interval(1, 5), exact(9.0)], [exact(0.0), exact(40.0)]],
+            [[exact(30.0), exact(20.0)], [exact(25.0), exact(40.0)]],
+            [[2, 3], [3, 1]],
+        )
+    )
+    assert isinstance(found, ShareObservations)
+    assert (found.outcome, found.exposure) == (PART, WHOLE)
+    assert tuple(found.cells.columns) == SHARE_COLUMNS
+    assert found.cells.drop(columns="status").to_numpy().tolist() == [
+        ["E00000001", 2013, 9, 9, 20.0, 3],
+        ["E00000002", 2012, 0, 0, 25.0, 3],
+        ["E00000002", 2013, 40, 40, 40.0, 1],
+        ["E00000001", 2012, 1, 5, 30.0, 2],
+    ]
+    assert found.dropped.empty
+    assert found.national.empty
+    assert describe_counts(found)["interval"] == 1
+
+
+def test_without_flags_no_authority_said_how_sure_it_is() -> None:
+    assert observe_part(share_cube([[exact(3.0)]], [[exact(9.0)]])).cells["confidence"].item() == 0
+
+
+def test_an_interval_ends_at_the_whole() -> None:
+    found = observe_part(share_cube([[interval(1, 5)]], [[exact(3.0)]])).cells
+    assert found[["lower", "upper"]].to_numpy().tolist() == [[1, 3]]
+
+
+def test_a_part_that_must_be_the_whole_is_exact() -> None:
+    found = observe_part(share_cube([[interval(3, 5)], [interval(1, 5)]], [[exact(3.0)]] * 2))
+    assert found.cells[["la", "lower", "upper"]].to_numpy().tolist() == [
+        ["E00000001", 3, 3],
+        ["E00000002", 1, 3],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "reason"),
+    [
+        (empty(), exact(9.0), "second or subsequent plans: not available"),
+        (empty("not_collected"), exact(9.0), "second or subsequent plans: not collected"),
+        (interval(5.2, 5.8, "derived"), exact(9.0), "no whole number within its bounds"),
+        (exact(3.0), empty(), "child protection plans started: not known"),
+        (exact(3.0), interval(3, 5), "plans started: known only within an interval"),
+        (exact(3.0), rounded(300.0, 10.0), "plans started: known only within an interval"),
+        (exact(0.0), exact(0.0), "child protection plans started: zero"),
+        (exact(10.0), exact(9.0), "plans: more than child protection plans started"),
+        (interval(10, 12), exact(9.0), "plans: more than child protection plans started"),
+        (interval(0, 9), exact(9.0), "interval too wide to say anything"),
+        (interval(0, 60), exact(900.0), "interval too wide to say anything"),
+        (interval(60, 500), exact(900.0), "interval too wide to say anything"),
+    ],
+)
+def test_why_a_share_is_dropped(part: Cell, whole: Cell, reason: str) -> None:
+    found = observe_part(share_cube([[part, exact(3.0)]], [[whole, exact(9.0)]]))
+    assert reasons(found).keys() == {("E00000001", 2012)}
+    assert reasons(found)["E00000001", 2012].endswith(reason)
+
+
+@pytest.mark.parametrize("part", [interval(1, 9), interval(0, 8), interval(200, 400), exact(9.0)])
+def test_shares_kept_at_the_limit(part: Cell) -> None:
+    whole = 9.0 if part[2] <= 9 else 900.0
+    assert observe_part(share_cube([[part]], [[exact(whole)]])).dropped.empty
+
+
+@given(
+    part=st.tuples(st.integers(0, 900), st.integers(0, 900)),
+    whole=st.integers(0, 1200),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_share_lies_between_nought_and_one(part: tuple[int, int], whole: int) -> None:
+    cube = share_cube(
+        [[interval(part[0], part[0] + part[1]), exact(1.0)]], [[exact(float(whole)), exact(2.0)]]
+    )
+    found = observe_part(cube)
+    assert len(found.cells) + len(found.dropped) == 2
+    assert (found.cells["lower"] >= 0).all()
+    assert (found.cells["lower"] <= found.cells["upper"]).all()
+    assert (found.cells["upper"] <= found.cells["exposure"]).all()
+    for row in found.cells[found.cells["year"] == 2012].itertuples():
+        # Only what lies above the whole is cut from an interval.
+        assert (row.lower, row.upper) == (part[0], min(sum(part), whole))
+
+
+def test_only_a_true_part_makes_a_share() -> None:
+    cube = make_cube([[exact(3.0)]])
+    with pytest.raises(DataError, match="no true part") as caught:
+        observe_shares(cube, part=OUTCOME, whole=EXPOSURE)
+    (fault,) = caught.value.faults
+    assert (fault.column, fault.value) == ("whole", EXPOSURE)
+
+
+def test_a_part_of_a_part_is_a_part() -> None:
+    tree = build_simulated(SimulationOptions(las=6, first_year=2012, last_year=2014))
+    found = observe_shares(tree, part="cpp_reviewed_on_time", whole="cpp_at_31_march")
+    assert len(found.cells)
+    with pytest.raises(DataError, match="use cpp_due_review or cpp_at_31_march"):
+        observe_shares(tree, part="cpp_reviewed_on_time", whole="cpp_starts")
+
+
+def test_shares_follow_years_and_exclusions_and_refuse_what_is_not_there() -> None:
+    cube = share_cube([[exact(3.0), exact(4.0)]] * 2, [[exact(9.0), exact(9.0)]] * 2)
+    found = observe_part(cube, years=(2013, 2013), exclude=["E00000002"])
+    assert found.cells[["la", "year"]].to_numpy().tolist() == [["E00000001", 2013]]
+    assert reasons(found) == {("E00000002", 2013): "excluded by the config"}
+    with pytest.raises(DataError, match="use years from 2012 to 2013"):
+        observe_part(cube, years=(1990, 1991))
+    with pytest.raises(DataError) as caught:
+        observe_shares(cube, part="hats", whole=WHOLE, exclude=["E99999999"])
+    assert {fault.value for fault in caught.value.faults} == {"hats", "E99999999"}
+
+
+def test_simulated_shares_are_used_or_dropped_with_a_reason() -> None:
+    tree = build_simulated(SimulationOptions(las=24, first_year=2010, last_year=2014))
+    found = observe_shares(tree, part="rereferrals", whole="referrals")
+    assert len(found.cells) + len(found.dropped) == 24 * 5
+    assert (found.cells["upper"] <= found.cells["exposure"]).all()
+    assert found.cells["confidence"].nunique() > 1
