@@ -58,6 +58,7 @@ from models.joint import (
 from models.likelihoods import dispersion_of, negative_binomial_counts
 from models.priors import Prior, draw_from
 from models.rates import spans, three_figures
+from models.replaceable import decided_by_data
 from models.spatial import spatial_basis
 from models.spec import Answer, Block, Estimand, ModelSpec, Options
 from models.true_gradients import true_correlation, true_gradient
@@ -428,8 +429,7 @@ def coords(observations: DeprivationCounts, options: DeprivationOptions) -> dict
         "step": years[1:],
     }
     if len(outcomes) > 1:
-        order = list(_are_clear(observations))
-        found["pair"] = [f"{a} and {b}" for a, b in pairs(order)]
+        found["pair"] = [f"{a} and {b}" for a, b in pairs(outcomes)]
     if terms := list(_adjustment(observations, options)):
         found["term"] = terms
     if options.level_structure == "regions":
@@ -538,10 +538,13 @@ def _are_clear(observations: DeprivationCounts) -> dict[str, bool]:
     """Whether each outcome's levels show clearly, in the order in which levels are drawn: clear
     ones first, for what follows is drawn around them.
     """
-    clear = {
-        name: levels_are_clear(_log_rates(observations, name), observations.deprivation)
-        for name in observations.outcomes
-    }
+    clear = {}
+    for name in observations.outcomes:
+
+        def from_data(name: str = name) -> bool:
+            return levels_are_clear(_log_rates(observations, name), observations.deprivation)
+
+        clear[name] = decided_by_data(f"{name}_levels_are_clear", from_data, in_study=True)
     return dict(sorted(clear.items(), key=lambda item: not item[1]))
 
 
@@ -553,10 +556,12 @@ def _levels(
 ) -> list[pt.TensorVariable]:
     """Level of each LA around what is expected of it, one tensor (la,) for each outcome."""
     outcomes = observations.outcomes
+    clear = _are_clear(observations)
     sd = draw_from(priors["la_level_sd"], dims="outcome")
     factor = None
     if len(outcomes) > 1:
-        factor = correlation_factor(priors["la_level_correlation"], len(outcomes), dims="pair")
+        order = [outcomes.index(name) for name in clear]
+        factor = correlation_factor(priors["la_level_correlation"], order, dims="pair")
     mean, structured, own_share = expected, None, 1.0
     if options.level_structure == "regions":
         region_sd = draw_from(priors["region_sd"], dims="outcome")
@@ -571,7 +576,6 @@ def _levels(
             draw_from(priors["smooth_share"]),
             dims=("smooth_component", "outcome"),
         )
-    clear = _are_clear(observations)
     place = {name: k for k, name in enumerate(outcomes)}
     levels = correlated_levels(
         list(clear),
@@ -605,7 +609,11 @@ def _slopes(
         drift = draw_from(priors["slope_drift"], dims="outcome")
     slopes = []
     for k, name in enumerate(observations.outcomes):
-        if slopes_are_clear(_log_rates(observations, name)):
+
+        def from_data(name: str = name) -> bool:
+            return slopes_are_clear(_log_rates(observations, name))
+
+        if decided_by_data(f"{name}_slopes_are_clear", from_data, in_study=False):
             slopes.append(pm.Normal(f"la_slope_{name}", drift[k] * x, sd[k], dims="la"))
         else:
             score = pm.Normal(f"la_slope_z_{name}", 0, 1, dims="la")
@@ -845,7 +853,7 @@ def _answers(
         "la_observed_ratio": observed_ratio(logs.level, logs.expected),
     }
     if logs.correlation is not None:
-        values["level_correlation"] = _by_pair(logs.correlation, list(_are_clear(observations)))
+        values["level_correlation"] = _by_pair(logs.correlation, observations.outcomes)
     if logs.growth is not None:
         time = xr.DataArray(
             np.asarray(observations.years, float)[None] - _middle_years(observations)[:, None],
@@ -886,7 +894,7 @@ def true_estimands(
         return joined.assign_coords(outcome=outcomes)
 
     named = dict(zip(outcomes, found, strict=True))
-    both = pairs(list(_are_clear(observations)))
+    both = pairs(outcomes)
     correlation = [true_correlation(truth, named[a], named[b], x) for a, b in both]
     logs = _Levels(
         level=by_outcome([one.level for one in found]),

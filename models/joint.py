@@ -26,18 +26,23 @@ def pairs(names: Sequence[str]) -> list[tuple[str, str]]:
     return [(names[i], names[j]) for i in range(len(names)) for j in range(i)]
 
 
-def correlation_factor(prior: Prior, size: int, *, dims: str) -> pt.TensorVariable:
-    """Lower Cholesky factor (size, size) of a correlation matrix under an LKJ prior.
+def correlation_factor(prior: Prior, order: Sequence[int], *, dims: str) -> pt.TensorVariable:
+    """Lower Cholesky factor (outcome, outcome) of a correlation matrix under an LKJ prior.
 
     Built from canonical partial correlations, which under that prior are independent scaled betas
-    (Lewandowski, Kurowicka and Joe, 2009); any draw of them is a correlation matrix. The
-    correlations themselves stand in the model under the prior's name, along ``dims``, in the order
-    of `pairs`.
+    (Lewandowski, Kurowicka and Joe, 2009); any draw of them is a correlation matrix. Rows are in
+    the ``order`` in which outcomes are drawn, given as their positions. The correlations themselves
+    stand in the model under the prior's name, along ``dims``, as `pairs` of outcomes by position,
+    whatever the order.
     """
+    size = len(order)
     eta = prior.parameters["eta"]
     places = [(row, column) for row in range(size) for column in range(row)]
     shape = np.array([eta + (size - 2 - column) / 2 for _, column in places])
-    partial = 2 * pm.Beta(f"{prior.name}_raw", shape, shape, dims=dims) - 1
+    # In the order of drawing, so that `dims` would name them wrongly.
+    drawn = f"{prior.name}_partial"
+    pm.modelcontext(None).add_coord(drawn, list(range(len(places))))
+    partial = 2 * pm.Beta(f"{prior.name}_raw", shape, shape, dims=drawn) - 1
     rows: list[list[pt.TensorVariable]] = [[pt.as_tensor(1.0)]]
     at = 0
     for row in range(1, size):
@@ -51,7 +56,10 @@ def correlation_factor(prior: Prior, size: int, *, dims: str) -> pt.TensorVariab
     zero = pt.as_tensor(0.0)
     factor = pt.stack([pt.stack([*row, *[zero] * (size - len(row))]) for row in rows])
     correlation = factor @ factor.T
-    pm.Deterministic(prior.name, pt.stack([correlation[place] for place in places]), dims=dims)
+    row_of = list(np.argsort(np.asarray(order)))
+    pm.Deterministic(
+        prior.name, pt.stack([correlation[row_of[a], row_of[b]] for a, b in places]), dims=dims
+    )
     return factor
 
 

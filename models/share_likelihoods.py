@@ -1,10 +1,20 @@
 """Likelihood of parts of a whole that are known exactly or only within an interval."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from models.likelihoods import EXACT_WIDTH, Nodes, interval_nodes
+from models.likelihoods import (
+    EXACT_WIDTH,
+    LARGEST_REPLACEABLE_WIDTH,
+    Nodes,
+    interval_nodes,
+    log_interval,
+)
+from models.published_counts import publication_like
+from models.replaceable import is_replaceable, observed_values, publishes
 
 # A shape parameter of the beta distribution below this overflows the random generator; the draws
 # are then all of the whole or none of it, as they are at this value.
@@ -80,9 +90,11 @@ def beta_binomial_counts(
 ) -> pt.TensorVariable:
     """Parts of ``total`` along ``dims``, each known to lie in ``lower..upper``; equal means exact.
 
-    ``dispersion`` is large where shares scatter little, as ``models.likelihoods.dispersion_of``
-    gives it: a scatter of 0.1 makes a share of one half scatter by 5 percentage points. The
-    observed value of an interval cell is its midpoint, shown only in plots. Exact cells come first.
+    ``dispersion`` is one for all cells or one for each, and large where shares scatter little, as
+    ``models.likelihoods.dispersion_of`` gives it: a scatter of 0.1 makes a share of one half
+    scatter by 5 percentage points. The observed value of an interval cell is its midpoint, shown
+    only in plots. Exact cells come first; where data may be exchanged (`models.replaceable`) any
+    order will do and the observed value is the lower bound.
 
     Raises
     ------
@@ -92,26 +104,47 @@ def beta_binomial_counts(
     """
     lower, upper, total = (np.asarray(array, "int64") for array in (lower, upper, total))
     exact = lower == upper
-    if np.any(np.diff(exact.astype(int)) > 0):
-        raise ValueError("exact cells must come before interval cells")
     if np.any(lower > upper) or np.any(lower < 0) or np.any(upper > total):
         raise ValueError("bounds must satisfy 0 <= lower <= upper <= total")
+    if is_replaceable():
+        return _replaceable_shares(name, log_odds, dispersion, total, lower, upper, dims)
+    if np.any(np.diff(exact.astype(int)) > 0):
+        raise ValueError("exact cells must come before interval cells")
     cut = int(exact.sum())
     nodes = _share_nodes(lower[cut:], upper[cut:]) if cut < len(lower) else None
+    one_each = pt.as_tensor(dispersion).ndim > 0
 
     def logp(
         value: pt.TensorVariable, log_odds: pt.TensorVariable, dispersion: pt.TensorVariable
     ) -> pt.TensorVariable:
         if nodes is None:
             return beta_binomial_logp(value, total, log_odds, dispersion)
+        of_exact, of_interval = dispersion, dispersion
+        if one_each:
+            of_exact, of_interval = dispersion[:cut], dispersion[cut:, None]
         at_nodes = beta_binomial_logp(
-            nodes.values, total[cut:, None], log_odds[cut:, None], dispersion
+            nodes.values, total[cut:, None], log_odds[cut:, None], of_interval
         )
         in_interval = pt.logsumexp(at_nodes + nodes.log_weights, axis=1)
         if cut == 0:
             return in_interval
-        known = beta_binomial_logp(value[:cut], total[:cut], log_odds[:cut], dispersion)
+        known = beta_binomial_logp(value[:cut], total[:cut], log_odds[:cut], of_exact)
         return pt.concatenate([known, in_interval])
+
+    return pm.CustomDist(
+        name,
+        log_odds,
+        dispersion,
+        logp=logp,
+        random=_draw_parts(total),
+        observed=(lower + upper) // 2,
+        dims=dims,
+        dtype="int64",
+    )
+
+
+def _draw_parts(total: np.ndarray) -> Callable[..., np.ndarray]:
+    """Random draws of parts of ``total``, for a CustomDist of log odds and dispersion."""
 
     def random(
         log_odds: np.ndarray,
@@ -127,13 +160,55 @@ def beta_binomial_counts(
         )
         return rng.binomial(total, rng.beta(first, second, size=size))
 
+    return random
+
+
+def _replaceable_shares(
+    name: str,
+    log_odds: pt.TensorVariable,
+    dispersion: pt.TensorVariable,
+    total: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    dims: str,
+) -> pt.TensorVariable:
+    """Parts whose bounds may be exchanged, so that any cell may be exact or an interval.
+
+    Nothing is taken from the bounds given here but the rule by which such counts are published.
+    """
+    rule = publication_like(lower, upper)
+    if rule.width > LARGEST_REPLACEABLE_WIDTH:
+        raise ValueError(f"an interval of {rule.width} counts is too wide to be exchanged")
+    value, inside = f"{name}_lower_data", f"{name}_inside_data"
+    steps = np.arange(1, rule.width)[:, None]
+    is_inside = observed_values(inside, np.zeros((rule.width - 1, len(lower))))
+
+    def publish(counts: np.ndarray) -> dict[str, np.ndarray]:
+        low, high = rule.bounds(counts)
+        # A part is never more than its whole, whatever its printed value could stand for.
+        return {value: low, inside: (low + steps <= np.minimum(high, total)).astype(float)}
+
+    def logp(
+        y: pt.TensorVariable, log_odds: pt.TensorVariable, dispersion: pt.TensorVariable
+    ) -> pt.TensorVariable:
+        first, second = (dispersion * pt.exp(-pt.softplus(sign * log_odds)) for sign in (-1, 1))
+        ratios = []
+        for k in range(rule.width - 1):
+            left = pt.maximum(total - y - k, 0.0)
+            # Finite past the whole too, where it is multiplied by nought.
+            rest = pt.maximum(left - 1.0, 0.0) + pt.maximum(second, _SMALLEST_SHAPE)
+            ratios.append(left / (y + k + 1.0) * (y + k + first) / rest)
+        exact = beta_binomial_logp(y, total, log_odds, dispersion)
+        return exact + log_interval(ratios, is_inside)
+
+    publishes(name, rule.rule, publish)
     return pm.CustomDist(
         name,
         log_odds,
         dispersion,
         logp=logp,
-        random=random,
-        observed=(lower + upper) // 2,
+        random=_draw_parts(total),
+        observed=observed_values(value, lower),
         dims=dims,
         dtype="int64",
     )

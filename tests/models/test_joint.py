@@ -28,7 +28,7 @@ def draw(variable: pt.TensorVariable, draws: int = 1500) -> np.ndarray:
 def test_correlations_have_the_margins_of_the_lkj_prior(size: int) -> None:
     names = [str(i) for i in range(size)]
     with pm.Model(coords={"pair": [f"{a} and {b}" for a, b in pairs(names)]}) as model:
-        factor = correlation_factor(ETA, size, dims="pair")
+        factor = correlation_factor(ETA, range(size), dims="pair")
         drawn, factors = (draw(v) for v in (model["level_correlation"], factor))
     # Each correlation of an LKJ(eta) matrix is 2 Beta(a, a) - 1 with a = eta + (size - 2) / 2.
     shape = 2 + (size - 2) / 2
@@ -36,6 +36,19 @@ def test_correlations_have_the_margins_of_the_lkj_prior(size: int) -> None:
         assert kstest((column + 1) / 2, beta(shape, shape).cdf).pvalue > 1e-3
     assert np.square(factors).sum(axis=2) == pytest.approx(1)
     assert (np.diagonal(factors, axis1=1, axis2=2) > 0).all()
+
+
+def test_correlations_are_named_by_outcome_whatever_the_order_of_drawing() -> None:
+    order = [2, 0, 1]
+    with pm.Model(coords={"pair": ["b and a", "c and a", "c and b"]}) as model:
+        factor = correlation_factor(ETA, order, dims="pair")
+        named, factors = pm.draw(
+            [model["level_correlation"], factor], 50, random_seed=3, mode="FAST_COMPILE"
+        )
+    drawn = factors @ factors.transpose(0, 2, 1)
+    for column, (a, b) in enumerate([(1, 0), (2, 0), (2, 1)]):
+        expected = drawn[:, order.index(a), order.index(b)]
+        assert named[:, column] == pytest.approx(expected)
 
 
 def test_levels_have_the_covariance_asked_for() -> None:

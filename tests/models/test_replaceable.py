@@ -6,10 +6,12 @@ import pytensor.tensor as pt
 import pytest
 import xarray as xr
 
+from models import CATALOGUE, load_model
 from models.likelihoods import negative_binomial_counts
 from models.national_trend import SPEC, TrendOptions
 from models.published_counts import CountPublication
 from models.replaceable import decided_by_data, is_replaceable, replaceable_data
+from models.share_likelihoods import beta_binomial_counts
 
 FAST = "FAST_COMPILE"
 
@@ -60,15 +62,93 @@ def test_the_density_is_that_of_constant_data(unit: int) -> None:
         assert np.ravel(found)[cell] == pytest.approx(float(expected[0]), rel=1e-9)
 
 
-def test_a_model_for_a_study_holds_nothing_that_was_observed(totals_world: xr.DataTree) -> None:
+@pytest.mark.parametrize("unit", [1, 5])
+def test_the_density_of_shares_is_that_of_constant_data(unit: int) -> None:
+    """Parts up to their whole: a rounded one could stand for more than there are."""
+    counts = np.array([0, 1, 3, 5, 6, 12, 48, 300, 4, 62])
+    total = np.array([40, 1, 50, 5, 6, 400, 60, 320, 400, 62])
+    lower, upper = CountPublication(unit=unit).bounds(counts)
+    log_odds = np.linspace(-2, 3, 10)
+    dispersion = np.linspace(2, 300, 10)
+
+    def densities(lower: np.ndarray, upper: np.ndarray, cells: np.ndarray) -> pm.Model:
+        with pm.Model(coords={"obs": list(cells)}) as model:
+            shift = pm.Normal("shift", 0, 1)
+            beta_binomial_counts(
+                "y",
+                log_odds=shift + pt.as_tensor(log_odds[cells]),
+                dispersion=pt.as_tensor(dispersion[cells]),
+                total=total[cells],
+                lower=lower,
+                upper=upper,
+                dims="obs",
+            )
+        return model
+
+    def density(model: pm.Model) -> np.ndarray:
+        (cell,) = model.compile_fn(model.logp(model.observed_RVs, sum=False), mode=FAST)(
+            {"shift": np.array(0.3)}
+        )
+        return np.ravel(cell)
+
+    cells = np.arange(10)
+    # Cells above the hidden counts say whether a measure is rounded.
+    rounded = np.where(total > 50, 50 - unit // 2, 0)
+    skeleton = rounded, rounded + np.where(total > 50, unit - 1, 0)
+    with replaceable_data() as exchange:
+        model = densities(*skeleton, cells)
+    with model:
+        pm.set_data(exchange.publish["y"](counts))
+    found = density(model)
+    for cell in cells:
+        at = np.array([cell])
+        alone = densities(lower[at], np.minimum(upper, total)[at], at)
+        assert found[cell] == pytest.approx(density(alone)[0], rel=1e-8), cell
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_a_model_for_a_study_holds_nothing_that_was_observed(
+    totals_world: xr.DataTree, name: str
+) -> None:
+    spec = load_model(name)
+    options = spec.options()
+    observations = spec.observe(totals_world, options)
+    with replaceable_data() as exchange:
+        model = spec.build(observations, options, spec.priors)
+    assert {rv.name for rv in model.observed_RVs} == set(exchange.publish)
+    assert model.data_vars
+    for data in model.data_vars:
+        assert not data.get_value().any(), data.name
+    density = model.compile_logp(mode=FAST)(model.initial_point())
+    assert np.isfinite(density), "noughts are data too"
+
+
+def test_choices_of_form_are_fixed_for_a_study(totals_world: xr.DataTree) -> None:
     options = TrendOptions()
     observations = SPEC.observe(totals_world, options)
     with replaceable_data() as exchange:
-        model = SPEC.build(observations, options, SPEC.priors)
-    assert {rv.name for rv in model.observed_RVs} == set(exchange.publish)
-    for data in model.data_vars:
-        assert not data.get_value().any(), data.name
+        SPEC.build(observations, options, SPEC.priors)
     assert exchange.choices == {"slopes_are_clear": False}
+
+
+def test_worlds_of_timeliness_move_re_referral_with_the_timeliness_drawn(
+    totals_world: xr.DataTree,
+) -> None:
+    spec = load_model("timeliness")
+    options = spec.options(within_slope="common", deprivation="none")
+    observations = spec.observe(totals_world, options)
+    fixed = {"within_effect": 2.0, "timeliness_within_sd": 1.0, "scatter_sd": 0.01}
+    fixed |= {"year_sd": 0.01, "timeliness_year_sd": 0.01}
+    with replaceable_data():
+        model = spec.build(observations, options, spec.priors)
+    with pm.do(model, fixed) as given:
+        timely, y = pm.draw([given["timeliness"], given["y"]], random_seed=1, mode=FAST)
+    cells, rows = observations.cells, observations.timely
+    table = cells.assign(share=y / cells["exposure"]).merge(
+        rows.assign(x=timely)[["la", "year", "x"]], on=["la", "year"]
+    )
+    inner = table[["share", "x"]] - table.groupby("la")[["share", "x"]].transform("mean")
+    assert np.corrcoef(inner["share"], inner["x"])[0, 1] > 0.8
 
 
 def test_swapped_totals_and_counts_reach_the_density(totals_world: xr.DataTree) -> None:
