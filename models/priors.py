@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from pytensor.tensor.variable import TensorVariable
 
 # The parameters that each distribution takes, in PyMC's names. `Correlation` is the LKJ
-# distribution of one correlation: 2 Beta(eta, eta) - 1.
+# distribution of one correlation: 2 Beta(eta, eta) - 1. `ZeroSumNormal` is for effects that sum to
+# zero along their last dimension.
 DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
     "Normal": ("mu", "sigma"),
     "HalfNormal": ("sigma",),
@@ -21,6 +22,7 @@ DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
     "Uniform": ("lower", "upper"),
     "Beta": ("alpha", "beta"),
     "Correlation": ("eta",),
+    "ZeroSumNormal": ("sigma",),
 }
 # These parameters may take any finite value; all others must be above zero.
 _UNBOUNDED = {"mu", "lower", "upper"}

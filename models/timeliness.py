@@ -51,9 +51,6 @@ from models.timeliness_data import (
 
 # "No practical effect" is said only from this probability on.
 CERTAIN = 0.9
-# From this many authorities the mean of a year is known better than years usually move, so that
-# years are best drawn on their own scale; with fewer, as standard scores.
-MANY_LAS = 20
 # Exposures that drive re-referral in simulated England, and those that have nothing to do with it.
 _DRIVES = {"initial_10_days": (None, 2014), "single_45_days": (2015, None)}
 _UNRELATED = ("core_35_days", "conferences_15_days", "reviews_on_time")
@@ -155,11 +152,11 @@ PRIORS = {
             "authorities in regions only; nine regions differ less than authorities do",
         ),
         Prior(
-            "year_sd",
-            "HalfNormal",
+            "year_effect",
+            "ZeroSumNormal",
             {"sigma": 0.2},
-            "years scatter by up to 7 points around their mean (95 %)",
-            "wide: changes of definition are among them",
+            "a year's share lies up to 8 points from the mean of 23 % (95 %)",
+            "each year free, changes of definition among them; no scale is learnt from few years",
         ),
         Prior(
             "scatter_sd",
@@ -190,10 +187,10 @@ PRIORS = {
             "published: 4 to 13 points",
         ),
         Prior(
-            "timeliness_year_sd",
-            "HalfNormal",
+            "timeliness_year",
+            "ZeroSumNormal",
             {"sigma": 1.0},
-            "national timeliness moves by an sd of up to 20 points (95 %)",
+            "a year's national timeliness lies up to 20 points from the mean of years (95 %)",
             "a change of standard moves it by 9 to 13 points",
         ),
         Prior(
@@ -337,7 +334,7 @@ def build(
             la_mean, departure = _observed_timeliness(observations)
         # national
         level = draw_from(priors["level"])
-        year_effect = _years("year_effect", priors["year_sd"], "year", observations)
+        year_effect = draw_from(priors["year_effect"], dims="year")
         # local authorities
         mean = level + draw_from(priors["between_effect"]) * (la_mean - centre(observations))
         if observations.deprivation is not None:
@@ -374,16 +371,6 @@ def build(
     return model
 
 
-def _years(
-    name: str, prior: Prior, dim: str, observations: TimelinessObservations
-) -> pt.TensorVariable:
-    """Effects of years that sum to zero; the density is the same on either scale."""
-    sd = draw_from(prior)
-    if observations.cells["la"].nunique() >= MANY_LAS:
-        return pm.ZeroSumNormal(name, sd, dims=dim)
-    return pm.Deterministic(name, sd * pm.ZeroSumNormal(f"{name}_z", 1, dims=dim), dims=dim)
-
-
 def _acting(observations: TimelinessObservations) -> list[np.ndarray]:
     """For each lag, the timeliness figure (index) that acts on each cell."""
     rows = pd.MultiIndex.from_frame(observations.timely[["la", "year"]])
@@ -413,7 +400,7 @@ def _latent_timeliness(
         draw_from(priors["timeliness_la_sd"]),
         dims="la",
     )
-    path = _years("timeliness_year", priors["timeliness_year_sd"], "timely_year", observations)
+    path = draw_from(priors["timeliness_year"], dims="timely_year")
     expected = la_mean[la]
     if options.definition_change == "own_mean":
         spread = draw_from(priors["definition_sd"])
@@ -740,14 +727,14 @@ def equations(options: TimelinessOptions) -> list[str]:
     ]
     if options.within_slope == "varying":
         lines.append("within_effect[i] ~ Normal(within_effect, within_effect_sd)")
-    lines.append("year_effect[t] ~ Normal(0, year_sd), years sum to zero")
+    lines.append("year_effect[t] ~ Normal of fixed size, years sum to zero")
     shift = " + definition_shift[i, standard]" if options.definition_change == "own_mean" else ""
     if latent:
         lines += [
             f"timeliness[i,t] = la_timeliness[i]{shift} + timeliness_year[t] + departure[i,t]"
             " + error[i,t], in steps of ten points",
             "la_timeliness[i] ~ Normal(timeliness_level, timeliness_la_sd);"
-            " departure[i,t] ~ Normal(0, timeliness_within_sd)",
+            " departure[i,t] ~ Normal(0, timeliness_within_sd); timeliness_year[t] as year_effect",
             f"error[i,t] ~ Normal(0, {options.error_points:g} points at medium confidence), and a"
             " suppressed part even over its interval",
         ]
@@ -774,10 +761,10 @@ def priors_used(
     names.append("la_level_sd")
     if options.la_effect == "in_regions":
         names.append("region_sd")
-    names += ["year_sd", "scatter_sd"]
+    names += ["year_effect", "scatter_sd"]
     if options.la_means == "latent":
         names += ["timeliness_level", "timeliness_la_sd", "timeliness_within_sd"]
-        names.append("timeliness_year_sd")
+        names.append("timeliness_year")
         if options.definition_change == "own_mean":
             names.append("definition_sd")
     return tuple(names)
@@ -795,7 +782,7 @@ def blocks(options: TimelinessOptions) -> tuple[Block, ...]:
             "local authorities",
             ("level", "la_level", "la_level_sd", "region_effect", "region_sd"),
         ),
-        Block("years and scatter", ("year_effect", "year_effect_z", "year_sd", "scatter_sd")),
+        Block("years and scatter", ("year_effect", "scatter_sd")),
         Block(
             "timeliness",
             (
@@ -804,8 +791,6 @@ def blocks(options: TimelinessOptions) -> tuple[Block, ...]:
                 "timeliness_la_sd",
                 "timeliness_within_sd",
                 "timeliness_year",
-                "timeliness_year_z",
-                "timeliness_year_sd",
                 "timeliness_error_z",
                 "definition_shift",
                 "definition_sd",
@@ -935,11 +920,9 @@ SPEC = ModelSpec(
         "within_effect_sd",
         "la_level_sd",
         "region_sd",
-        "year_sd",
         "scatter_sd",
         "timeliness_la_sd",
         "timeliness_within_sd",
-        "timeliness_year_sd",
         "definition_sd",
     ),
     figures=("timeliness",),

@@ -19,6 +19,7 @@ VALID: dict[str, dict[str, float]] = {
     "Uniform": {"lower": -1.0, "upper": 3.0},
     "Beta": {"alpha": 2.0, "beta": 3.0},
     "Correlation": {"eta": 2.0},
+    "ZeroSumNormal": {"sigma": 1.0},
 }
 # The same distributions by scipy, at 0.4.
 DENSITY_AT_04 = {
@@ -53,6 +54,14 @@ def test_parameters_mean_what_their_names_say(distribution: str) -> None:
     assert model.named_vars_to_dims["many"] == ("la",)
     density = pm.logp(drawn, np.array(0.4)).eval(mode="FAST_COMPILE")
     assert density == pytest.approx(DENSITY_AT_04[distribution], rel=1e-6)
+
+
+def test_zero_sum_effects_keep_to_their_scale() -> None:
+    with pm.Model(coords={"year": range(5)}):
+        effect = draw_from(prior("ZeroSumNormal", sigma=0.2), dims="year")
+        drawn = pm.draw(effect, 2000, random_seed=1, mode="FAST_COMPILE")
+    assert np.abs(drawn.sum(axis=1)).max() < 1e-9
+    assert drawn.std() == pytest.approx(0.2 * np.sqrt(4 / 5), rel=0.05)
 
 
 @pytest.mark.parametrize("eta", [1.0, 2.0, 5.0])

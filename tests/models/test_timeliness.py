@@ -203,15 +203,6 @@ def test_departures_have_no_mean_of_their_year_or_authority(world: xr.DataTree) 
     assert rest.abs().max() > 0.1
 
 
-def test_few_authorities_draw_years_as_standard_scores() -> None:
-    few = build_simulated(SimulationOptions(seed=3, las=5, first_year=2010))
-    model, _, options = build(few)
-    named = {rv.name for rv in model.free_RVs}
-    assert {"year_effect_z", "timeliness_year_z"} <= named
-    assert named <= {name for block in SPEC.blocks(options) for name in block.variables}
-    assert np.isfinite(model.compile_dlogp(mode="FAST_COMPILE")(model.initial_point())).all()
-
-
 # -------------------------------------------------------------------------------- breakage
 
 
