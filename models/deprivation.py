@@ -544,7 +544,7 @@ def _are_clear(observations: DeprivationCounts) -> dict[str, bool]:
         def from_data(name: str = name) -> bool:
             return levels_are_clear(_log_rates(observations, name), observations.deprivation)
 
-        clear[name] = decided_by_data(f"{name}_levels_are_clear", from_data, in_study=True)
+        clear[name] = decided_by_data(f"{name}_levels_are_clear", from_data, in_study=False)
     return dict(sorted(clear.items(), key=lambda item: not item[1]))
 
 
