@@ -206,10 +206,22 @@ def _number(value: object) -> float:
     return float(str(value))
 
 
-def check_rates(records: pd.DataFrame, ratios: pd.DataFrame) -> Iterable[Finding]:
-    """Printed rates and per cents against what the counts of their release allow, within rounding.
+def rebuilt_bounds(records: pd.DataFrame, ratios: pd.DataFrame) -> pd.DataFrame:
+    """What the counts of its own release allow each printed ratio to be, in the ratio's unit.
 
-    A rate whose counts the same release does not give cannot be tested.
+    Parameters
+    ----------
+    records
+        Records of all releases (``docs/artefacts.md``).
+    ratios
+        Printed rates and per cents (``reading.RATIO_COLUMNS``).
+
+    Returns
+    -------
+    DataFrame
+        ``rebuilt_lower`` and ``rebuilt_upper`` on the index of ``ratios``, before the rounding of
+        the printed figure. Both are NaN where the release does not give both counts, or where the
+        base may be zero: there is no such ratio, and the files print 0 there.
     """
     keys = ["la_code", "year", "measure", "released"]
     bounds = records.drop_duplicates(keys).set_index(keys)[["lower", "upper"]]
@@ -217,10 +229,23 @@ def check_rates(records: pd.DataFrame, ratios: pd.DataFrame) -> Iterable[Finding
         bounds.add_suffix("_base"), on=["la_code", "year", "base", "released"]
     )
     with np.errstate(divide="ignore", invalid="ignore"):
-        least = joined["lower"] / joined["upper_base"] * joined["per"] - joined["half_unit"]
-        most = joined["upper"] / joined["lower_base"] * joined["per"] + joined["half_unit"]
-    # A base of zero has no ratio; the files print 0 there.
-    testable = joined["lower_base"] > 0
+        least = joined["lower"] / joined["upper_base"] * joined["per"]
+        most = joined["upper"] / joined["lower_base"] * joined["per"]
+    testable = (joined["lower_base"] > 0) & least.notna() & most.notna()
+    return pd.DataFrame(
+        {"rebuilt_lower": least.where(testable), "rebuilt_upper": most.where(testable)}
+    )
+
+
+def check_rates(records: pd.DataFrame, ratios: pd.DataFrame) -> Iterable[Finding]:
+    """Printed rates and per cents against what the counts of their release allow, within rounding.
+
+    A rate whose counts the same release does not give cannot be tested.
+    """
+    joined = ratios.join(rebuilt_bounds(records, ratios))
+    least = joined["rebuilt_lower"] - joined["half_unit"]
+    most = joined["rebuilt_upper"] + joined["half_unit"]
+    testable = joined["rebuilt_upper"].notna()
     slack = 1e-6
     wrong = testable & ((joined["printed"] < least - slack) | (joined["printed"] > most + slack))
     for (source, column), group in joined[testable].groupby(["source", "column"], sort=False):

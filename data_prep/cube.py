@@ -153,7 +153,8 @@ def derive_printed(ratios: pd.DataFrame, units: Sequence[Unit], years: Sequence[
     Parameters
     ----------
     ratios
-        Printed ratios of authorities and of England (``reading.RATIO_COLUMNS``).
+        Printed ratios of authorities and of England (``reading.RATIO_COLUMNS``), with what the
+        counts of their own release allow (``checks.rebuilt_bounds``).
     units
         Units of the window.
     years
@@ -193,6 +194,14 @@ def derive_printed(ratios: pd.DataFrame, units: Sequence[Unit], years: Sequence[
         "half_unit": (
             kept["half_unit"].to_numpy(float),
             {"long_name": "Half of the last printed place"},
+        ),
+        "rebuilt_lower": (
+            kept["rebuilt_lower"].to_numpy(float),
+            {"long_name": "Least that the counts of the same release allow; NaN: not testable"},
+        ),
+        "rebuilt_upper": (
+            kept["rebuilt_upper"].to_numpy(float),
+            {"long_name": "Most that the counts of the same release allow; NaN: not testable"},
         ),
         "source": (place("source", "source_file"), {"long_name": "Position in source_file"}),
     }

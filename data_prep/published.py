@@ -101,7 +101,8 @@ def build_published(
     england = derive_national(records, series)
     england = england[england["year"].isin(national)]
     name = name or default_name(years)
-    printed = derive_printed(reading.ratios, units, window)
+    ratios = reading.ratios.join(checks.rebuilt_bounds(reading.records, reading.ratios))
+    printed = derive_printed(ratios, units, window)
     tree = xr.DataTree.from_dict(
         {
             "/": xr.Dataset(

@@ -12,6 +12,7 @@ import numpy as np
 
 # What an indicator's cell has when both counts are known and there is nothing to divide by.
 NOTHING_TO_DIVIDE_BY = "nothing_to_divide_by"
+PRINTED_NUMBERS = ("per", "printed", "half_unit", "rebuilt_lower", "rebuilt_upper")
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Printed:
-    """Printed rates, one row each: places in ``las`` and ``years``, names of the two measures."""
+    """Printed rates, one row each: places in ``las`` and ``years``, names of the two measures.
+
+    ``rebuilt_lower`` and ``rebuilt_upper`` are what the counts of the figure's own release allow;
+    NaN where that release does not let it be tested.
+    """
 
     la: np.ndarray
     year: np.ndarray
@@ -113,6 +118,8 @@ class Printed:
     per: np.ndarray
     printed: np.ndarray
     half_unit: np.ndarray
+    rebuilt_lower: np.ndarray
+    rebuilt_upper: np.ndarray
     source: np.ndarray
 
 
@@ -338,7 +345,7 @@ class CubeFile:
             year,
             names[self.values("printed", "measure")],
             names[self.values("printed", "base")],
-            *(self.values("printed", key) for key in ("per", "printed", "half_unit")),
+            *(self.values("printed", key) for key in PRINTED_NUMBERS),
             sources[self.values("printed", "source")],
         )
         kept = (la >= 0) & (year >= 0)

@@ -348,8 +348,9 @@ class Comparison:
 def comparisons(cube: CubeFile) -> list[Comparison]:
     """Each printed rate against its counts: ``difference`` is 0 within the bounds of the counts.
 
-    A figure is apart when rounding of the printed figure does not explain the difference. Figures
-    whose counts are unknown, or whose base is zero, are not compared.
+    The counts are those of the release that printed the figure. A figure is apart when rounding of
+    the printed figure does not explain the difference. Figures whose own release gives no counts,
+    or whose base may be zero, are not compared.
     """
     printed = cube.printed
     if printed is None:
@@ -381,14 +382,9 @@ def _compare(
     label = cube.label(measure)
     la, year = printed.la[chosen], printed.year[chosen]
     value, half = printed.printed[chosen], printed.half_unit[chosen]
-    if measure not in cube.measures or base not in cube.measures:
-        nothing = np.array([])
-        return Comparison(label, unit, int(chosen.sum()), nothing, nothing, nothing, [])
-    above, below = cube.measure(measure), cube.measure(base)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        least = per * above.lower[la, year] / below.upper[la, year]
-        most = per * above.upper[la, year] / below.lower[la, year]
-    usable = (below.lower[la, year] > 0) & np.isfinite(most)
+    # Of the figure's own release: the cube's counts may be another release's.
+    least, most = printed.rebuilt_lower[chosen], printed.rebuilt_upper[chosen]
+    usable = np.isfinite(least) & np.isfinite(most)
     difference = np.where(value < least, value - least, np.where(value > most, value - most, 0))
     # The least slack: a printed figure may lie exactly at the edge of its rounding.
     apart = usable & (np.abs(difference) > half + 1e-6)

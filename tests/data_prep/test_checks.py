@@ -1,4 +1,5 @@
 import pandas as pd
+import pytest
 
 from data_prep import checks
 from data_prep.checks import FAIL, PASS, WARNING
@@ -112,6 +113,20 @@ def test_one_contradicting_rate_warns_and_a_shifted_column_fails() -> None:
     assert _levels(checks.check_rates(*_rates(100, 0))) == []
     assert _levels(checks.check_rates(*_rates(100, 1))) == [WARNING]
     assert _levels(checks.check_rates(*_rates(100, 50))) == [FAIL]
+
+
+def test_rebuilt_bounds_are_of_the_same_release_and_nan_without_one() -> None:
+    records, ratios = _rates(2, 0)
+    found = checks.rebuilt_bounds(records, ratios)
+    assert found["rebuilt_lower"].tolist() == pytest.approx([1e4 * 500 / 10050] * 2)
+    assert found["rebuilt_upper"].tolist() == pytest.approx([1e4 * 500 / 9950] * 2)
+    revised = records.assign(lower=5.0, upper=5.0, released=2024)
+    pd.testing.assert_frame_equal(
+        checks.rebuilt_bounds(pd.concat([records, revised]), ratios), found
+    )
+    assert checks.rebuilt_bounds(revised, ratios).isna().all(axis=None)
+    may_be_zero = records.assign(lower=0.0)
+    assert checks.rebuilt_bounds(may_be_zero, ratios).isna().all(axis=None)
 
 
 def test_rates_are_held_against_the_counts_of_their_own_release() -> None:

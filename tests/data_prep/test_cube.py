@@ -30,6 +30,8 @@ from data_prep.schema import (
 )
 from data_prep.sources.reading import RATIO_COLUMNS
 
+PRINTED_NUMBERS = ("year", "per", "printed", "half_unit", "rebuilt_lower", "rebuilt_upper")
+
 
 @pytest.fixture
 def raw(write_census: Callable[..., Path], put: Callable) -> Path:
@@ -138,7 +140,7 @@ def test_printed_rates_are_those_of_the_files(raw: Path) -> None:
             "measure": name[printed["measure"].values],
             "base": name[printed["base"].values],
             "source": printed["source_file"].values[printed["source"].values],
-            **{key: printed[key].values for key in ("year", "per", "printed", "half_unit")},
+            **{key: printed[key].values for key in PRINTED_NUMBERS},
         }
     )
     assert set(table["la"]) <= set(tree["cube"]["la"].values)
@@ -154,10 +156,16 @@ def test_printed_rates_are_those_of_the_files(raw: Path) -> None:
         1e4 * (cube["referrals"] / cube["population_0_17"]).item(), abs=0.05
     )
     assert row["source"] == "SFR45-2013ud.csv"
+    assert row["rebuilt_lower"] <= row["printed"] + row["half_unit"]
+    assert row["rebuilt_upper"] >= row["printed"] - row["half_unit"]
 
 
 def _ratio(code: str, year: int, printed: float) -> tuple:
-    return (code, year, "icpc", "population_0_17", 10_000, printed, 0.05, "c", "f.csv", year)
+    figure = (code, year, "icpc", "population_0_17", 10_000, printed, 0.05, "c", "f.csv", year)
+    return (*figure, printed - 0.25, np.nan)
+
+
+PRINTED_COLUMNS: list[str] = [*RATIO_COLUMNS, "rebuilt_lower", "rebuilt_upper"]
 
 
 def test_rates_of_joined_authorities_were_never_printed() -> None:
@@ -170,7 +178,7 @@ def test_rates_of_joined_authorities_were_never_printed() -> None:
             _ratio("E92000001", 2019, 4.0),
             _ratio("E08000035", 2022, 5.0),
         ],
-        columns=list(RATIO_COLUMNS),
+        columns=PRINTED_COLUMNS,
     )
     printed = derive_printed(ratios, units, range(2019, 2022))
     codes = printed["la_code"].values[printed["la"].values]
@@ -178,6 +186,8 @@ def test_rates_of_joined_authorities_were_never_printed() -> None:
         "E06000060": 3.0,
         "E08000035": 2.0,
     }
+    assert (printed["rebuilt_lower"] == printed["printed"] - 0.25).all()
+    assert printed["rebuilt_upper"].isnull().all()
     assert derive_printed(ratios[:0], units, range(2019, 2022)).sizes["figure"] == 0
 
 
@@ -189,7 +199,7 @@ def test_thirty_thousand_printed_rates_are_quick_and_small(tmp_path: Path) -> No
         for unit in units
         for year in range(2010, 2015)
     ]
-    ratios = pd.DataFrame(rows, columns=list(RATIO_COLUMNS))
+    ratios = pd.DataFrame(rows, columns=PRINTED_COLUMNS)
     start = time.perf_counter()
     tree = xr.DataTree.from_dict({"/printed": derive_printed(ratios, units, range(2010, 2015))})
     tree.attrs["schema_version"] = SCHEMA_VERSION

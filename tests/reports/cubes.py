@@ -3,6 +3,7 @@
 Names of authorities and texts of findings hold markup and formulas.
 """
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from data_prep.checks import Finding, findings_csv
+from data_prep.checks import Finding, findings_csv, rebuilt_bounds
 from data_prep.cube import derive_printed
 from data_prep.geography import Unit
 from data_prep.register import Authority
@@ -83,7 +84,22 @@ def _printed(cube: xr.Dataset) -> xr.Dataset:
         for c in cube["la"].values
     ]
     ratios = pd.DataFrame(rows, columns=list(RATIO_COLUMNS))
+    ratios = ratios.join(rebuilt_bounds(_records(cube, names), ratios))
     return derive_printed(ratios, units, [int(year) for year in cube["year"].values])
+
+
+def _records(cube: xr.Dataset, names: Iterable[str]) -> pd.DataFrame:
+    """Records of the cube's own counts, every year released in that year."""
+    rows = [
+        (str(code), int(year), name, lower, upper, int(year))
+        for name in names
+        for code, lowers, uppers in zip(
+            cube["la"].values, cube[f"{name}_lower"].values, cube[f"{name}_upper"].values,
+            strict=True,
+        )
+        for year, lower, upper in zip(cube["year"].values, lowers, uppers, strict=True)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["la_code", "year", "measure", "lower", "upper", "released"])
 
 
 def write_cube(tree: xr.DataTree, folder: Path, findings: list[Finding] | None = None) -> Path:
