@@ -9,6 +9,7 @@ otherwise, rates are whole numbers. A record says which release it comes from: a
 differ from an earlier one for the same year, and choosing is left to the cube.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from data_prep import suppression
@@ -150,6 +151,7 @@ def _read_table(
             cells[line.number][count] = rounded_cell(cell.value, ENGLAND_UNIT)
     if not plan.is_national:
         faults += _check_populations(file, lines, cells)
+        _bound_by_rates(lines, cells)
         bound_hidden(lines, cells, count)
     if faults:
         return faults
@@ -199,6 +201,17 @@ def _append(
             plan.years[-1],
         )
     )
+
+
+def _bound_by_rates(lines: Sequence[PanelLine], cells: Mapping[int, dict[str, Cell]]) -> None:
+    """Bound hidden counts by the rate printed beside them. Release 2025 hides both."""
+    for line in lines:
+        found = cells[line.number]
+        rate, population = found[_RATE], found[_POPULATION]
+        if found[_COUNT].is_hidden and not math.isnan(rate.value) and population.is_known:
+            least, most = (max(0.0, rate.value + side) for side in (-_HALF_RATE, _HALF_RATE))
+            share = least / _PER_CHILD, most / _PER_CHILD
+            found[_COUNT] = suppression.bound_by_ratio(population, share)
 
 
 def bound_hidden(

@@ -37,6 +37,7 @@ from data_prep.sources.workforce_columns import (
     RELEASES,
     UNRELIABLE,
     VACANCIES,
+    Ratio,
     Release,
 )
 
@@ -169,6 +170,7 @@ def _read_line(
         unreliable[measure] = int(dialect is not _SFR and line.cells[header] == UNRELIABLE)
     if faults:
         return faults
+    _bound_by_rates(release, cells, rates)
     for whole, parts in SUMS.items():
         cells[whole] = _add(*(cells[part] for part in parts))
         unreliable[whole] = max(unreliable[part] for part in parts)
@@ -235,7 +237,7 @@ def _bound(
         # Hidden lest it give away a hidden number of agency workers: it may be anything.
         return empty_cell(NOT_AVAILABLE)
     if cell.status == SUPPRESSED:
-        # One to five people, each of whom may work part-time.
+        # One to five people, each of whom may work part-time, unless a printed rate says otherwise.
         return interval_cell(0.0, SMALL[1], SUPPRESSED)
     if line.cells[header] == NEAR_ZERO and cell.status == ROUNDED:
         return interval_cell(0.0, TENTH / 2, ROUNDED)
@@ -256,6 +258,27 @@ def _bound(
             )
         )
     return rounded_cell(cell.value, release.england_unit)
+
+
+def _bound_by_rates(release: Release, cells: dict[str, Cell], rates: Mapping[Ratio, Cell]) -> None:
+    """Bound each hidden figure by the rate printed beside it, no tighter than what it hides as.
+
+    No release so far prints a rate beside a hidden figure: it hides both.
+    """
+    for ratio, rate in rates.items():
+        if not cells[ratio.measure].is_hidden or math.isnan(rate.value):
+            continue
+        half_unit = 0.5 * 10.0**-release.rate_decimals
+        low, high = (max(0.0, rate.value + side) / ratio.per for side in (-half_unit, half_unit))
+        base = ratio.base
+        if base in SUMS and high < 1:
+            # The rate is part / (part + rest), so the part is rest x rate / (1 - rate).
+            (base,) = (part for part in SUMS[base] if part != ratio.measure)
+            low, high = low / (1 - low), high / (1 - high)
+        rest = cells.get(base, empty_cell(NOT_AVAILABLE))
+        if rest.is_known and not rest.is_hidden and rest.upper * high > SMALL[1]:
+            lower, upper = round(rest.lower * low, 2), round(rest.upper * high, 2)
+            cells[ratio.measure] = interval_cell(lower, upper, DERIVED)
 
 
 def _tenth(value: float) -> Cell:

@@ -14,7 +14,7 @@ from data_prep.errors import DataError
 from data_prep.register import ENGLAND
 from data_prep.schema import RECORD_COLUMNS, STATUS
 from data_prep.sources import wide
-from data_prep.sources.cla import RATES, SERIES, read_cla, recognise
+from data_prep.sources.cla import MEASURES_OF_RATES, RATES, SERIES, read_cla, recognise
 from data_prep.sources.cla_columns import LAYOUTS
 from data_prep.sources.files import scan
 from data_prep.sources.reading import Reading
@@ -141,6 +141,19 @@ def test_markers_of_the_rates_table(tmp_path: Path) -> None:
     assert record(reading, LEEDS, 2022, STARTS)["status"] == STATUS["not_available"]
     assert record(reading, CITY, 2022, STARTS)["upper"] == 5
     assert record(reading, CITY, 2023, STARTS)["status"] == STATUS["exact"]
+
+
+@pytest.mark.parametrize("measure", [AT_MARCH, STARTS])
+def test_a_count_hidden_beside_its_rate_is_bounded_by_it(measure: str, tmp_path: Path) -> None:
+    table = tables.cla_rates()
+    category = {name: text for text, name in MEASURES_OF_RATES.items()}[measure]
+    put(table, "Leeds", "children_count", "c", time_period="2022", population_type=category)
+    found = record(read(tmp_path, table), LEEDS, 2022, measure)
+    number = tables.number_of(register.authorities()[LEEDS])
+    assert found["lower"] <= number <= found["upper"]
+    # The rate is a whole number per 10,000 of 120 times as many children.
+    assert found["upper"] - found["lower"] <= number * 120 / 10_000
+    assert found["status"] == STATUS["derived"]
 
 
 def test_national_series(tmp_path: Path) -> None:
