@@ -418,6 +418,19 @@ def test_joined_and_renamed_units_are_told_apart(tmp_path: Path) -> None:
     assert "Buckinghamshire" in [row["name"] for row in renamed]
 
 
+def test_joint_returns_stand_with_what_was_joined(tmp_path: Path, drawn_not: Render) -> None:
+    finding = Finding(
+        "joint returns", "WARNING", "left out", "", "<a>.csv", "A & B", None, "2020: x"
+    )
+    none = Finding("joint returns", "PASS", "nothing to report")
+    for findings, said in (([finding], True), ([none], False)):
+        html = drawn_not(write_cube(make_tree(las=2), tmp_path, findings))
+        (section,) = re.findall(r'id="joined".*?</section>', html, re.S)
+        assert ("Authorities that report one figure together" in section) == said
+        assert ("A &amp; B" in section) == said
+        assert "<a>" not in section
+
+
 def test_regimes_are_read_back() -> None:
     text = "child protection register: -2008; child protection plans: 2009-; a: b: 2010-2010"
     assert list(_regimes(text)) == [
