@@ -82,14 +82,25 @@ def test_thousands_separators_mixed_in_one_row(
     assert record(records, "E08000035", "referrals")["value"] == 3210
 
 
-def test_percentiles_are_left_alone(write_census: Callable[..., Path]) -> None:
+def test_percentiles_are_left_alone(write_census: Callable[..., Path], put: Callable) -> None:
+    """2012 prints 0 days as the median of assessments that were not counted: no count is 0."""
+    (group,) = (g for g in layout(2012).banded if g.measure == "initial_assessments_10_days")
+    none = dict.fromkeys((*group.inside, *group.outside), "..")
+    none |= {"IAs1112": "..", "IAs%OfReferrals1112": "..", "IAs1112Rate": ".."}
+
     def edit(table: list[list[str]]) -> None:
+        put("Leeds", **none)(table)
         for row in table:
-            row.append("IAsMedian1112" if row is table[0] else "0")
+            row += ["IAs25thPercentile1112", "IAsMedian1112"] if row is table[0] else ["0", "0"]
 
     path = write_census(2012, edit)
     records = read_cin_underlying(scan(path.parent), [2012]).records
-    assert "initial_assessments" in set(records["measure"])
+    for measure in ("initial_assessments", "initial_assessments_10_days"):
+        leeds = record(records, "E08000035", measure)
+        assert leeds["status"] == STATUS["not_available"]
+        assert pd.isna(leeds["value"])
+        assert pd.isna(leeds["upper"])
+    assert not [name for name in records["measure"].unique() if "median" in name.lower()]
 
 
 def test_ended_codes_in_later_files_are_the_same_authority(
