@@ -421,10 +421,9 @@ def test_counts_hidden_beside_a_rate_or_per_cent_are_bounded_by_it(
 # ---------------------------------------------------------------------------- random edits
 
 TEXTS = st.one_of(
-    st.sampled_from(
-        ["", "x", "..", ".", "c", "z", "u", ":", "0", "7", "1,234", "-3", "2.5", "1e3"]
-    ),
-    st.sampled_from(["=A1", "#N/A", "LA", "National", "E08000035", "383", "P", "<b>1</b>", "٣"]),
+    st.sampled_from(["x", "..", ".", "0", "7", "1,234", "-3", "2.5"]),
+    st.sampled_from(["", "c", "z", "u", ":", "1e3", "=A1", "#N/A", "P", "<b>1</b>", "٣"]),
+    st.sampled_from(["LA", "National", "E08000035", "383"]),
     st.integers(0, 10**5).map(str),
     st.text(st.characters(codec="utf-8", exclude_characters="\x00\r\n"), max_size=8),
 )
