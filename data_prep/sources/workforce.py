@@ -27,7 +27,7 @@ from data_prep.register import ENGLAND
 from data_prep.schema import CONFIDENCE
 from data_prep.sources import wide
 from data_prep.sources.files import RawFile
-from data_prep.sources.panel import Panel, PanelLine, read_panel
+from data_prep.sources.panel import Panel, PanelLine, last_period, name_release, read_panel
 from data_prep.sources.reading import Reading, make_reading
 from data_prep.sources.wide import Layout
 from data_prep.sources.workforce_columns import (
@@ -67,20 +67,34 @@ def read_workforce(files: Sequence[RawFile], years: Iterable[int]) -> Reading:
         duplicated or missing, codes unknown, cells that are no numbers.
     """
     wanted = sorted(set(years))
-    found, faults = wide.find_files(files, _PLANS, wanted)
+    found, faults = wide.find_files(files, _PLANS, wanted, _edition)
     records: list[tuple] = []
     ratios: list[tuple] = []
-    for name, (plan, file) in found.items():
-        release = _BY_NAME[name]
+    for plan, file in found.values():
+        release = _BY_NAME[plan.name]
         bad = wide.check_header(file, plan)
         if not bad:
             lines, bad = _read_lines(file, release, wanted)
+            release = _named(release, file)
             for line in lines if not bad else ():
                 bad += _read_line(file, release, line, records, ratios)
         faults += bad
     if faults:
         raise DataError(faults)
     return make_reading(records, ratios)
+
+
+def _edition(plan: Layout | Panel, file: RawFile) -> int:
+    return last_period(file) if isinstance(plan, Panel) else 0
+
+
+def _named(release: Release, file: RawFile) -> Release:
+    """The release that the file is, where each one prints all years anew."""
+    plan = release.plan
+    if not isinstance(plan, Panel):
+        return release
+    released, words = name_release(file, plan)
+    return replace(release, released=released, plan=replace(plan, release=words))
 
 
 def _read_lines(

@@ -159,8 +159,8 @@ def test_a_count_hidden_beside_its_rate_is_bounded_by_it(measure: str, tmp_path:
 def test_national_series(tmp_path: Path) -> None:
     records = read(tmp_path, tables.cla_series()).records
     assert set(records["la_code"]) == {ENGLAND}
-    assert sorted(set(records["year"])) == list(SERIES.years)
-    assert len(records) == 2 * len(SERIES.years)
+    assert sorted(set(records["year"])) == list(tables.SERIES_YEARS)
+    assert len(records) == 2 * len(tables.SERIES_YEARS)
     assert (records["upper"] - records["lower"] == 10).all()
 
 
@@ -172,6 +172,19 @@ def test_only_wanted_years_are_read(tmp_path: Path) -> None:
     files = scan(tmp_path / "raw")
     assert set(read_cla(files, [2012, 2023]).records["year"]) == {2012, 2023}
     assert read_cla(files, [2027]).records.empty
+
+
+def test_later_releases_lie_beside_each_other_and_are_named_by_their_last_year(
+    tmp_path: Path,
+) -> None:
+    for last in (2024, 2026):
+        tables.write_table(tmp_path / "raw", tables.cla_rates(2023, last), f"{last}.csv")
+    files = scan(tmp_path / "raw")
+    records = read_cla(files, [2024]).records
+    leeds = records[(records["la_code"] == LEEDS) & (records["measure"] == AT_MARCH)]
+    assert dict(zip(leeds["released"], leeds["release"], strict=True)) == {
+        year: f"Children looked after in England, release {year}" for year in (2024, 2026)
+    }
 
 
 def test_releases_of_one_year_keep_their_own_records(tmp_path: Path) -> None:
@@ -242,7 +255,7 @@ RATES_DAMAGE = {
         ["'170001'" if False else "same area and year"],
     ),
     "no children": (_cell("Leeds", "population_estimate", "0", **MARCH_2022), ["without children"]),
-    "unknown year": (_cell("Leeds", "time_period", "2030", **MARCH_2022), ["'2030'", "2018-2025"]),
+    "unknown year": (_cell("Leeds", "time_period", "2060", **MARCH_2022), ["'2060'", "2018-2049"]),
     "other identifier": (
         _cell("Leeds", "time_identifier", "Calendar year", **MARCH_2022),
         ["'Calendar year'"],

@@ -156,6 +156,19 @@ def test_a_hidden_caseload_may_be_anything(tmp_path: Path) -> None:
     assert np.isnan(found["upper"])
 
 
+def test_later_releases_lie_beside_each_other_and_are_named_by_their_last_year(
+    tmp_path: Path,
+) -> None:
+    for last in (2022, 2026):
+        tables.write_table(tmp_path / "raw", tables.workforce_panel(2021, last), f"{last}.csv")
+    records = read_workforce(scan(tmp_path / "raw"), [2022]).records
+    leeds = records[(records["la_code"] == LEEDS) & (records["measure"] == AGENCY)]
+    assert dict(zip(leeds["released"], leeds["release"], strict=True)) == {
+        year + 1: f"Children's social work workforce, release of September {year}"
+        for year in (2022, 2026)
+    }
+
+
 def test_only_wanted_years_are_read(tmp_path: Path) -> None:
     for number, build in enumerate(BUILDERS.values()):
         tables.write_table(tmp_path / "raw", build(), f"{number}.csv")
@@ -223,7 +236,7 @@ PANEL_DAMAGE: dict[str, tuple[Edit, list[str]]] = {
     "not a number": (_cell("Leeds", "agency_fte", "1e3", **IN_2021), ["'1e3'", "number"]),
     "fraction of a case": (_cell("Leeds", "cases", "8.5", **IN_2021), ["'8.5'", "whole number"]),
     "unknown marker": (_cell("Leeds", "agency_fte", "..", **IN_2021), ["'..'"]),
-    "unknown year": (_cell("Leeds", "time_period", "2030", **IN_2021), ["'2030'"]),
+    "unknown year": (_cell("Leeds", "time_period", "2060", **IN_2021), ["'2060'"]),
     "other country": (_cell("Leeds", "country_code", "W92000004", **IN_2021), ["W92000004"]),
     "unknown code": (_cell("Leeds", "old_la_code", "999", **IN_2021), ["999"]),
     "unknown partner": (
