@@ -68,7 +68,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model, ready to be configured, fitted and reported."""
+    """A model, ready to be configured, fitted and reported.
+
+    A model whose priors depend on its options and data leaves ``priors`` and ``hyperparameters``
+    empty and gives ``declare_priors``, from both to its priors by name: all of them are then
+    hyperparameters. Studies that draw worlds from the priors refuse it.
+    """
 
     name: str
     title: str
@@ -93,3 +98,4 @@ class ModelSpec:
     hyperparameters: tuple[str, ...]
     figures: tuple[str, ...] = ()
     notes: Callable[..., list[str]] = field(default=lambda *_: [])
+    declare_priors: Callable[..., dict[str, Prior]] | None = None
