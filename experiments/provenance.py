@@ -16,7 +16,11 @@ from typing import Any
 from experiments.runtime import ROOT
 
 # Packages whose version may change draws; a change of any makes another run id.
-DECIDING = ("pymc", "pytensor", "nutpie", "numba", "numpy", "scipy", "arviz", "xarray", "pandas")
+DECIDING = (
+    *("pymc", "pytensor", "nutpie", "numba", "numpy", "scipy", "arviz", "xarray", "pandas"),
+    # These two write the models of `formula`.
+    *("bambi", "formulae"),
+)
 PROJECT_PACKAGES = ("data_prep", "models")
 # Beside the model's own modules these decide its draws.
 SAMPLING = ("runtime.py", "sampling.py")

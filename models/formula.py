@@ -29,6 +29,7 @@ Assumes what the formula says. It cannot make a formula right, and states the sa
 the formula is.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
@@ -529,7 +530,9 @@ def estimands(
     }
     if any(group.factor == "la" for group in formula.groups):
         values["la_mean"] = _by(expected, weights, cells["la"], "la")
-    if steps := [(column, *step) for column in design.columns for step in _steps(column)]:
+    if steps := [
+        (column, *step) for column in design.columns for step in _steps(column, observations.table)
+    ]:
         moved = [
             (_coefficient(posterior, column) * size, (_shown(column), words))
             for column, size, words in steps
@@ -576,12 +579,18 @@ def _linear_predictor(posterior: xr.Dataset, design: Design) -> np.ndarray:
     return total
 
 
-def _steps(column: Column) -> list[tuple[float, str]]:
+def _steps(column: Column, table: pd.DataFrame) -> list[tuple[float, str]]:
     """Size and words of each step of a column."""
+    factor = re.sub(r"^C\((\w+)\)$", r"\1", column.term)
     if column.is_indicator:
-        return [(1.0, "against the reference")]
-    steps = [(column.sd, f"+1 sd ({three_figures(column.sd)})")]
-    return steps if abs(column.sd - 1) < 1e-6 else [*steps, (1.0, "+1")]
+        reference = str(table[factor].min()) if factor in table else "the reference"
+        return [(1.0, f"against {reference}")]
+    scaled = re.fullmatch(r"(?:scale|standardize)\((\w+)\)", column.term)
+    if scaled is None:
+        return [(column.sd, f"+1 sd ({three_figures(column.sd)})"), (1.0, "+1")]
+    # One sd of what was scaled, in its own units.
+    own = float(table[scaled[1]].std(ddof=0))
+    return [(column.sd, f"+1 sd ({three_figures(own)})")]
 
 
 def _weighted(values: np.ndarray, weights: np.ndarray) -> xr.DataArray:
@@ -738,11 +747,14 @@ def answer(summary: pd.DataFrame, observations: FittedObservations, options: For
             f"(90% interval {_interval(row)})."
         )
     ratios = summary[summary["estimand"] == "effect_ratio"]
+    numbers = effects[~effects["step"].str.startswith("against")]
     parts = []
-    for _, row in effects.drop_duplicates("term").head(2).iterrows():
+    for _, row in (
+        (effects if numbers.empty else numbers).drop_duplicates("term").head(2).iterrows()
+    ):
         text = (
-            f"{row['term']}, {row['step']}: {_signed(row['mean'])} {scale.step_unit} (90% interval "
-            f"{_signed(row['lower'])} to {_signed(row['upper'])}"
+            f"by {_signed(row['mean'])} {scale.step_unit} with {row['term']}, {row['step']} (90% "
+            f"interval {_signed(row['lower'])} to {_signed(row['upper'])}"
         )
         same = ratios[(ratios["term"] == row["term"]) & (ratios["step"] == row["step"])]
         for _, ratio in same.iterrows():
@@ -752,7 +764,7 @@ def answer(summary: pd.DataFrame, observations: FittedObservations, options: For
         parts.append(text + (")" if clear else "), direction undecided"))
     more = effects["term"].nunique() - len(parts)
     rest = f"; {more} more below" if more > 0 else ""
-    return f"In {years} the expected {word} differs with {'; '.join(parts)}{rest}."
+    return f"In {years} the expected {word} differs {'; '.join(parts)}{rest}."
 
 
 def _interval(row: pd.Series) -> str:
@@ -770,7 +782,7 @@ def describe(observations: FittedObservations) -> dict[str, object]:
 
 SPEC = ModelSpec(
     name="formula",
-    title="A formula of bambi's",
+    title="A model given as a formula",
     question="What does a formula of the user's own say, fitted beside our models?",
     options=FormulaOptions,
     priors={},

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from data_prep.errors import DataError, Fault
 from models.priors import Prior
 
 if TYPE_CHECKING:
@@ -99,3 +100,24 @@ class ModelSpec:
     figures: tuple[str, ...] = ()
     notes: Callable[..., list[str]] = field(default=lambda *_: [])
     declare_priors: Callable[..., dict[str, Prior]] | None = None
+
+    def check_study(self) -> None:
+        """Refuse studies of recovery and calibration where there is no truth to recover.
+
+        Raises
+        ------
+        DataError
+            For a model whose priors follow its data.
+        """
+        if self.declare_priors is not None:
+            raise DataError(
+                [
+                    Fault(
+                        column="model",
+                        value=self.name,
+                        problem="recovery and calibration are not assessed: the model has no "
+                        "declared truth, and its priors follow the data",
+                        remedy="study one of the other models",
+                    )
+                ]
+            )

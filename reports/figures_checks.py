@@ -217,7 +217,8 @@ def plot_prior_predictive(
 def _log_ticks(axis: Any) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axis.set_major_locator(LogLocator(numticks=6))
+    # A prior within one decade would leave an axis of powers of ten without a number.
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=6))
     axis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
     axis.set_minor_formatter(NullFormatter())
 

@@ -1,5 +1,7 @@
 """Answer figures of ``formula``: what goes with each term, and where authorities stand."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -65,9 +67,10 @@ def _effects(run: Run) -> Panel:
     shown = rows.head(MOST_ROWS)
     unit, label = str(rows["unit"].iloc[0]), str(rows["label"].iloc[0])
     names = [_name(row) for row in shown.to_dict("records")]
+    records: list[Any] = rows.to_dict("records")
     clear = [
         f"{row['term']} ({estimate(row)})"
-        for row in rows.to_dict("records")
+        for row in records
         if row["lower"] > 0 or row["upper"] < 0
     ]
     says = f"Clear of zero: {listing(clear, 6)}." if clear else "No interval is clear of zero."
@@ -86,7 +89,7 @@ def _effects(run: Run) -> Panel:
     )
 
 
-def _name(row: dict) -> str:
+def _name(row: Any) -> str:
     return f"{short(str(row['term']), 40)}\n{row['step']}"
 
 
