@@ -301,6 +301,9 @@ def _apply(document: dict[str, Any], text: str) -> Fault | None:
                 problem=f"{part!r} is not a section",
                 remedy="write the full path, as in --set options.outcome=section47",
             )
+    if parts[0] == "priors" and parts[2:] == ["distribution"]:
+        # Parameters of the one that a file gives are no parameters of another.
+        node.pop("parameters", None)
     node[parts[-1]] = value.strip()
     if parts[0] == "priors" and len(parts) > 2:
         document["priors"][parts[1]].setdefault("reason", ON_COMMAND_LINE)

@@ -61,14 +61,14 @@ FAMILIES = {
     ),
     "gaussian": Family(
         "values",
-        ("identity", "log"),
+        ("identity",),
         "mu",
         {"sigma": "residual_sd"},
         "y ~ Normal(expected, residual_sd)",
     ),
     "t": Family(
         "values",
-        ("identity", "log"),
+        ("identity",),
         "mu",
         {"sigma": "residual_scale", "nu": "degrees_of_freedom"},
         "y ~ StudentT(degrees_of_freedom, expected, residual_scale)",
@@ -161,6 +161,9 @@ def specify(
     # A prior that fits nothing would be ignored with a warning.
     bambi.config["UNUSED_PRIORS"] = "error"
     text = formula.text + (f" + offset(log({exposure}))" if exposure else "")
+    texts = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
+    # bambi looks for texts by a name that pandas no longer uses for them.
+    table = table.astype(dict.fromkeys(texts, "category"))
     # What a transformation makes of zero or below is looked for afterwards, and named.
     with np.errstate(all="ignore"):
         model = bambi.Model(

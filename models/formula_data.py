@@ -244,7 +244,8 @@ def observe_formula(
     used = [int(y) for y in all_years if years is None or years[0] <= y <= years[1]]
     keys = pd.MultiIndex.from_product([las, used], names=["la", "year"])
     reader = _Reader(cube, keys)
-    reader.faults += _wrong_request(reader, used, years, exclude)
+    if wrong := _wrong_request(reader, used, years, exclude):
+        raise DataError(wrong)
     reason = np.where(keys.get_level_values(0).isin(list(exclude)), "excluded by the config", "")
     reason = reason.astype(object)
     columns: dict[str, np.ndarray] = {}
