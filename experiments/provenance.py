@@ -113,7 +113,10 @@ def command(model: str, variant: str | None, sets: Iterable[str], cube: str | No
     parts = ["make fit", f"MODEL={model}"]
     parts += [f"VARIANT={variant}"] if variant else []
     parts += [f"CUBE={cube}"] if cube else []
-    given = " ".join(sets)
+    # SET is split at spaces, which mean nothing in a formula.
+    given = " ".join(
+        text.replace(" ", "") if text.startswith("options.formula") else text for text in sets
+    )
     parts += [f'SET="{given}"'] if given else []
     return " ".join(parts)
 

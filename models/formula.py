@@ -530,27 +530,40 @@ def estimands(
     }
     if any(group.factor == "la" for group in formula.groups):
         values["la_mean"] = _by(expected, weights, cells["la"], "la")
-    if steps := [
-        (column, *step) for column in design.columns for step in _steps(column, observations.table)
-    ]:
-        moved = [
-            (_coefficient(posterior, column) * size, (_shown(column), words))
-            for column, size, words in steps
-        ]
-        values["effect"] = _labelled(
-            [
-                (_weighted(scale.per * mean_of(rest + _as_draws(by)) - expected, weights), at)
-                for by, at in moved
-            ]
-        )
+    moves = [
+        (column, _coefficient(posterior, column) * size, (_shown(column), words))
+        for column in design.columns
+        for size, words in _steps(column, observations.table)
+    ]
+    if moves:
+        changes = []
+        for column, by, at in moves:
+            start = _at_reference(posterior, design, column, rest)
+            moved = mean_of(start + _as_draws(by)) - mean_of(start)
+            changes.append((_weighted(scale.per * moved, weights), at))
+        values["effect"] = _labelled(changes)
         if link in _RATIOS:
-            values["effect_ratio"] = cast(xr.DataArray, np.exp(_labelled(moved)))
+            ratios = _labelled([(by, at) for _, by, at in moves])
+            values["effect_ratio"] = cast(xr.DataArray, np.exp(ratios))
     if formula.groups:
         values["group_sd"] = _groups(posterior, formula.groups)
         levels = [group for group in formula.groups if group.term is None]
         if link in _RATIOS and levels:
             values["group_ratio_90_10"] = ratio_90_10(_groups(posterior, levels))
     return Answer(values)
+
+
+def _at_reference(
+    posterior: xr.Dataset, design: Design, column: Column, eta: np.ndarray
+) -> np.ndarray:
+    """Every cell's linear predictor, a factor at its reference; numbers stay where they are."""
+    if not column.is_indicator or ":" in column.term:
+        return eta
+    for other in design.columns:
+        if other.term == column.term:
+            coded = other.values - other.values.min()
+            eta = eta - _as_draws(_coefficient(posterior, other)) * coded
+    return eta
 
 
 def _as_draws(array: xr.DataArray) -> np.ndarray:
@@ -776,8 +789,8 @@ def _signed(value: float) -> str:
 
 
 def describe(observations: FittedObservations) -> dict[str, object]:
-    """What was used and dropped, for `spec.json`."""
-    return describe_counts(observations)
+    """What was used and dropped, for `spec.json`; runs of other rules have other cells."""
+    return {**describe_counts(observations), "rule": "exact numbers only"}
 
 
 SPEC = ModelSpec(

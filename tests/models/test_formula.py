@@ -474,6 +474,25 @@ def test_effects_of_a_straight_line_are_its_slope(small_world: xr.DataTree) -> N
     assert year.values == pytest.approx(level.values)
 
 
+def test_levels_of_a_factor_are_held_against_its_reference(small_world: xr.DataTree) -> None:
+    change = {"formula": "p(rereferrals, referrals) ~ factor(year)", "family": "binomial"}
+    model, observations, options, priors = build(small_world, **change)
+    posterior = posterior_like(model)
+    effect = SPEC.estimands(posterior, observations, options, priors).values["effect"]
+    found = effect.set_index(row=["term", "step"]).sel(row=("factor(year) 2014", "against 2010"))
+    # All LA-years in 2014, less all in 2010: levels vary with nothing else here.
+    year = posterior["year_factor"]
+    shares = observations.table["year_factor"].value_counts(normalize=True)
+    middle = sum(
+        float(shares[level]) * year.sel(year_factor_level=level, drop=True)
+        for level in ("2011", "2012", "2013", "2014")
+    )
+    first = posterior["intercept"] - middle
+    last = first + year.sel(year_factor_level="2014", drop=True)
+    expected = 100 * (1 / (1 + np.exp(-last)) - 1 / (1 + np.exp(-first)))
+    assert found.values == pytest.approx(expected.values)
+
+
 def test_effects_on_shares_are_ratios_of_odds_and_points(small_world: xr.DataTree) -> None:
     model, observations, options, priors = build(small_world)
     posterior = posterior_like(model)
