@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     import pymc as pm
 
 _WORDS = {"counts": "rate", "shares": "share", "values": "value"}
+# What an effect multiplies, by link; a logarithm taken of the outcome does as the link would.
 _RATIOS = {"log": "Ratio", "logit": "Odds ratio"}
 # Fewer rows than this for each coefficient cannot be called a fit.
 _LEAST_ROWS = 2
@@ -189,6 +190,12 @@ def _exposure(options: FormulaOptions) -> str:
 
 def _link(options: FormulaOptions) -> str:
     return FAMILIES[options.family].links[0] if options.link == "usual" else options.link
+
+
+def _ratio(options: FormulaOptions) -> str:
+    """Name of the ratio that an effect is on its scale, "" where it is none."""
+    taken = parse(options.formula).call == "log" and _link(options) == "identity"
+    return _RATIOS.get("log" if taken else _link(options), "")
 
 
 def _specify(
@@ -413,7 +420,7 @@ def _scale(options: FormulaOptions) -> Scale:
         return Scale(per, unit, step, base, label)
     name = ALIASES.get(formula.outcome, formula.outcome)
     unit = indicator_unit(INDICATORS[name]) if name in INDICATORS else MEASURES[name].units
-    unit = f"{formula.call} of {unit}" if formula.call else unit
+    unit = f"{formula.call}({unit})" if formula.call else unit
     return Scale(1, unit, unit, "", "")
 
 
@@ -453,11 +460,11 @@ def declared_estimands(options: FormulaOptions) -> tuple[Estimand, ...]:
                 headline=True,
             )
         )
-        if link in _RATIOS:
+        if _ratio(options):
             found.append(
                 Estimand(
                     "effect_ratio",
-                    f"{_RATIOS[link]} of the expected {word}",
+                    f"{_ratio(options)} of the expected {word}",
                     "ratio",
                     f"factor on the {'odds' if link == 'logit' else 'expectation'} {step}",
                     here,
@@ -493,11 +500,11 @@ def declared_estimands(options: FormulaOptions) -> tuple[Estimand, ...]:
                 ("group",),
             )
         )
-    if link in _RATIOS and any(group.term is None for group in formula.groups):
+    if _ratio(options) and any(group.term is None for group in formula.groups):
         found.append(
             Estimand(
                 "group_ratio_90_10",
-                f"High over low level ({_RATIOS[link].lower()})",
+                f"High over low level ({_ratio(options).lower()})",
                 "ratio",
                 "level at the 90th over that at the 10th percentile of groups",
                 "a population of groups",
@@ -542,13 +549,13 @@ def estimands(
             moved = mean_of(start + _as_draws(by)) - mean_of(start)
             changes.append((_weighted(scale.per * moved, weights), at))
         values["effect"] = _labelled(changes)
-        if link in _RATIOS:
+        if _ratio(options):
             ratios = _labelled([(by, at) for _, by, at in moves])
             values["effect_ratio"] = cast(xr.DataArray, np.exp(ratios))
     if formula.groups:
         values["group_sd"] = _groups(posterior, formula.groups)
         levels = [group for group in formula.groups if group.term is None]
-        if link in _RATIOS and levels:
+        if _ratio(options) and levels:
             values["group_ratio_90_10"] = ratio_90_10(_groups(posterior, levels))
     return Answer(values)
 
@@ -771,7 +778,7 @@ def answer(summary: pd.DataFrame, observations: FittedObservations, options: For
         )
         same = ratios[(ratios["term"] == row["term"]) & (ratios["step"] == row["step"])]
         for _, ratio in same.iterrows():
-            kind = _RATIOS[_link(options)].lower()
+            kind = _ratio(options).lower()
             text += f"; {kind} {three_figures(ratio['mean'])}, {_interval(ratio)}"
         clear = row["lower"] > 0 or row["upper"] < 0
         parts.append(text + (")" if clear else "), direction undecided"))

@@ -92,7 +92,7 @@ def _predictive_panels(run: Run, part: _Part, replicated: np.ndarray) -> list[Pa
         Panel(
             f"ppc_year{part.key}",
             titles["ppc_year"],
-            plots.plot_predictive_by_year(by_year),
+            plots.plot_predictive_by_year(by_year, from_zero=not run.has_values),
             alt="Rate, spread, share of zeros and maximum by year: observed points over replicated "
             "bands.",
             read="Data were drawn anew from the fitted model. Points outside the bands are "

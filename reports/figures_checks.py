@@ -126,7 +126,7 @@ def group_checks(
     return checks
 
 
-def plot_predictive_by_year(checks: list[Check]) -> Figure:
+def plot_predictive_by_year(checks: list[Check], *, from_zero: bool = True) -> Figure:
     """Each statistic by year in its own panel: replicated interval, observed points."""
     figure, grid = new_figure(5.0, nrows=2, ncols=2)
     for axes, check in zip(grid.ravel(), checks, strict=True):
@@ -140,7 +140,7 @@ def plot_predictive_by_year(checks: list[Check]) -> Figure:
         year_axis(axes, years, label=axes in grid[-1])
         step = max(1, len(years) // 6)
         axes.set_xticks(years[::step])
-        if check.least.min() >= 0:
+        if from_zero and check.least.min() >= 0:
             # An all-zero panel keeps whole ticks.
             axes.set_ylim(0, max(axes.get_ylim()[1], 1.0))
         count_axis(axes.yaxis)
@@ -196,7 +196,7 @@ def plot_prior_predictive(
         right.stairs(*np.histogram(ratio, bins=30), fill=True, color=ACCENT_SOFT)
         right.axvline(observed_ratio, color=OBSERVED)
         right.set_title("Spread between cells")
-        right.set_xlabel(f"90th less 10th percentile, {rate.unit}")
+        right.set_xlabel("90th less 10th percentile of cells")
         right.set_ylabel("Prior draws")
         figure.legend(**LEGEND)
         return figure
