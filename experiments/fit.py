@@ -62,11 +62,8 @@ def prepare(experiment: Experiment) -> Prepared:
     DataError
         When the cube cannot be read or the options cannot be fitted to it.
     """
-    data = experiment.config.data
-    cube = load_cube(store.cube_path(data.cube))
-    observations = experiment.spec.observe(
-        cube, experiment.options, years=data.years, exclude=data.exclude
-    )
+    cube = load_cube(store.cube_path(experiment.config.data.cube))
+    observations = experiment.observe(cube)
     if experiment.spec.declare_priors is not None:
         experiment = experiment.with_priors(
             experiment.spec.declare_priors(experiment.options, observations)

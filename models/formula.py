@@ -606,6 +606,8 @@ def _steps(column: Column, table: pd.DataFrame) -> list[tuple[float, str]]:
         reference = str(table[factor].min()) if factor in table else "the reference"
         return [(1.0, f"against {reference}")]
     scaled = re.fullmatch(r"(?:scale|standardize)\((\w+)\)", column.term)
+    if scaled is None and column.term.startswith(("scale(", "standardize(")):
+        return [(column.sd, "+1 sd")]
     if scaled is None:
         return [(column.sd, f"+1 sd ({three_figures(column.sd)})"), (1.0, "+1")]
     # One sd of what was scaled, in its own units.

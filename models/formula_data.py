@@ -17,6 +17,7 @@ from data_prep.errors import DataError, Fault
 from data_prep.indicators import INDICATORS, MEASURES, Indicator, Regime, parse_regimes
 from data_prep.observations import LARGEST_EXPOSURE_ERROR, CountObservations
 from data_prep.schema import STATUSES
+from data_prep.selection import why_left_out
 from models.formula_text import (
     ALIASES,
     PLACES,
@@ -127,7 +128,10 @@ class _Reader:
             with np.errstate(divide="ignore", invalid="ignore"):
                 close = (upper - lower) / 2 / value <= LARGEST_EXPOSURE_ERROR
             exact = np.where(close, value, exact)
-        return exact, _why(exact, lower, MEASURES[name].label.lower(), status)
+        label = MEASURES[name].label.lower()
+        reason = _why(exact, lower, label, status)
+        left_out = why_left_out(self.table, name)
+        return exact, np.where(left_out == "", reason, _said(label, left_out))
 
     def _indicator(
         self, indicator: Indicator, shape: tuple[int, int]
@@ -149,6 +153,10 @@ class _Reader:
             _why(np.where(base.usable, 0.0, np.nan), base.lower, label, base.status),
             _why(np.where(top.usable, 0.0, np.nan), top.lower, label, top.status),
         )
+        for name in parts:
+            left_out = why_left_out(self.table, name)
+            reason = np.where(left_out == "", reason, _said(label, left_out))
+            usable &= left_out == ""
         reason = np.where(
             (reason == "") & ~(base.value > 0), f"{label}: nothing to divide by", reason
         )
@@ -208,6 +216,11 @@ class _Bounds:
         always_rounded = name == "population_0_17" or not MEASURES[name].is_count
         printed = np.isfinite(value) & (status == "rounded") & always_rounded
         return cls(value, lower, upper, exact | printed, status)
+
+
+def _said(label: str, left_out: np.ndarray) -> np.ndarray:
+    """A rule of the config that left a figure out, beside the name of the figure."""
+    return f"{label}: " + left_out.astype(object)
 
 
 def _why(value: np.ndarray, lower: np.ndarray, label: str, status: np.ndarray) -> np.ndarray:
