@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from data_prep.errors import DataError, Fault
 from data_prep.schema import STATUS
+from data_prep.selection import leave_out_by_confidence
 from experiments.calibrate import plan_study
 from experiments.config import load_experiment
 from experiments.diagnostics import summarise
@@ -20,6 +21,7 @@ from models.formula_bambi import specify
 from models.formula_text import parse
 from models.priors import Prior
 from models.replaceable import replaceable_data
+from tests.models.density import log_density_and_gradient
 
 YEARS = (2010, 2014)
 PLANS = {"family": "negativebinomial", "exposure": "population"}
@@ -111,9 +113,8 @@ def log_density(model: pm.Model, point: dict[str, np.ndarray]) -> float:
 @pytest.mark.parametrize("change", CHANGES, ids=lambda c: c.get("formula", str(c) or "base"))
 def test_density_priors_blocks_and_estimands(small_world: xr.DataTree, change: Any) -> None:
     model, observations, options, priors = build(small_world, **change)
-    point = model.initial_point()
-    assert np.isfinite(log_density(model, point))
-    gradient = model.compile_dlogp(mode="FAST_COMPILE")(point)
+    density, gradient = log_density_and_gradient(model)
+    assert np.isfinite(density)
     assert np.isfinite(gradient).all()
     assert np.any(gradient != 0)
     # Every prior is of a parameter, and every parameter has a prior or is drawn by one.
@@ -258,6 +259,20 @@ def test_only_exact_cells_are_used_and_every_other_has_its_reason(small_world: x
         assert told["interval"] == 0
         assert told["cells"] == 24 * 5 == told["used"] + sum(r["cells"] for r in told["dropped"])
         assert f"{len(found.dropped)} of 120 LA-years are left out" in SPEC.notes(found, options)[0]
+
+
+def test_figures_that_a_rule_leaves_out_are_left_out_of_every_name(
+    small_world: xr.DataTree,
+) -> None:
+    marked = leave_out_by_confidence(small_world, ["low"])
+    before, _ = observe(small_world)
+    after, _ = observe(marked)
+    told = after.dropped["reason"].value_counts()
+    assert told.filter(like="left out, confidence low").sum() > 0
+    assert len(after.cells) < len(before.cells)
+    one = {"formula": "cpp_starts ~ ca_35_days_share", "family": "negativebinomial"}
+    reasons = set(observe(marked, **one)[0].dropped["reason"])
+    assert "core assessments in 35 days: left out, confidence low" in reasons
 
 
 def test_the_year_before_is_that_of_the_year_before(small_world: xr.DataTree) -> None:
