@@ -498,6 +498,7 @@ def declared_estimands(options: FormulaOptions) -> tuple[Estimand, ...]:
                 "its predictor",
                 "a population of groups",
                 ("group",),
+                headline=any(group.term is not None for group in formula.groups),
             )
         )
     if _ratio(options) and any(group.term is None for group in formula.groups):
