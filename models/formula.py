@@ -59,6 +59,7 @@ from models.formula_data import FormulaObservations, observe_formula
 from models.formula_text import (
     ALIASES,
     COUNTS,
+    YEAR,
     Formula,
     FormulaError,
     Group,
@@ -607,6 +608,8 @@ def _steps(column: Column, table: pd.DataFrame) -> list[tuple[float, str]]:
         reference = str(table[factor].min()) if factor in table else "the reference"
         return [(1.0, f"against {reference}")]
     scaled = re.fullmatch(r"(?:scale|standardize)\((\w+)\)", column.term)
+    if column.term == YEAR:
+        return [(1.0, "+1 year")]
     if scaled is None and column.term.startswith(("scale(", "standardize(")):
         return [(column.sd, "+1 sd")]
     if scaled is None:
