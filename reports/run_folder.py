@@ -183,6 +183,11 @@ class Run:
         return str(self.spec.get("exposure", {}).get("unit") or "per unit of exposure")
 
     @property
+    def has_values(self) -> bool:
+        """Whether the outcome is taken as it is, and not as counts over an exposure."""
+        return str(self.spec.get("exposure", {}).get("outcome")) == "values"
+
+    @property
     def outcome(self) -> str:
         return str(self.spec.get("outcome", {}).get("label") or "Outcome")
 
