@@ -113,14 +113,19 @@ def _write_run(prepared: Prepared, folder: Path, command: str) -> None:
     with stages(f"sampling {config.sampler.chains} chains on {cores} cores"):
         posterior, statistics = sampling.sample(compiled, config.sampler, seeds[1], cores)
     free = [rv.name for rv in model.free_RVs]
+    observed = [rv.name for rv in model.observed_RVs]
     hyperparameters = [
         rv.name for rv in model.free_RVs if rv.name.removesuffix("_raw") in spec.hyperparameters
     ]
     with stages("log likelihood and predictions"):
-        observed = [rv.name for rv in model.observed_RVs]
         log_likelihood = sampling.pointwise_log_density(model, posterior, observed)
         log_prior = sampling.pointwise_log_density(model, posterior, hyperparameters)
         predictive = sampling.draw_predictive(model, posterior, seeds[2])
+        # One variable of all cells, whatever the likelihood has: criticism and reports read that.
+        log_likelihood, predictive, prior_predictive, seen = (
+            sampling.as_one(part, observed)
+            for part in (log_likelihood, predictive, prior_predictive, _observed(model))
+        )
     with stages("estimands and diagnostics"):
         answer = spec.estimands(posterior, observations, options, experiment.priors)
         diagnostics = diagnose(posterior, spec.blocks(options), free)
@@ -132,7 +137,7 @@ def _write_run(prepared: Prepared, folder: Path, command: str) -> None:
                 "sample_stats": statistics,
                 "log_likelihood": log_likelihood,
                 "log_prior": log_prior,
-                "observed_data": _observed(model),
+                "observed_data": seen,
                 "constant_data": spec.constant_data(observations),
                 "prior": prior,
                 "prior_predictive": prior_predictive,
