@@ -29,7 +29,7 @@ children: who has a plan in one year may have been referred in another.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -273,8 +273,9 @@ def coords(observations: FunnelCounts, options: FunnelOptions) -> dict[str, list
         found["share"] = list(observations.shares)
     if options.level_structure == "regions":
         found["region"] = sorted(observations.las["region"].unique())
-    for name in outcomes:
-        found[f"obs_{name}"] = observations.of(name).tolist()
+    for name, members in _likelihoods(observations).items():
+        own = observations.cells["outcome"].isin(members)
+        found[f"obs_{name}"] = np.flatnonzero(own).tolist()
     return found
 
 
@@ -283,7 +284,7 @@ def build(
 ) -> pm.Model:
     """The PyMC model of the module docstring; outcomes stand one beside another, (..., outcome).
 
-    Each outcome has an observed variable of its own, for rates and shares differ in likelihood.
+    Rates and shares have an observed variable each, for they differ in likelihood.
     """
     outcomes, years = list(observations.outcomes), observations.years
     draw = partial(_rates_and_shares, observations, priors)
@@ -311,46 +312,40 @@ def build(
             expected += (draw("region_sd")[None, :] * score)[regions]
         # local authorities
         la_level = _levels(observations, options, priors, expected, draw("la_level_sd"))
-        # likelihood
-        own = {
-            name: la_level[name][la[rows]] + path[k][year[rows]]
-            for k, name in enumerate(outcomes)
-            for rows in [observations.of(name)]
-        }
-        scatter = pt.zeros(len(outcomes))
-        if options.scatter == "overdispersed":
-            scatter = draw("scatter_sd")
+        # predictors within a year
         passed_on = None
         if options.departures == "passed_on_in_part" and options.denominator != "children":
             passed_on = draw_from(priors["passed_on"], dims="flow")
+        # likelihood
+        place = pd.Index(outcomes).get_indexer(observations.cells["outcome"])
+        own = la_level[la, place] + path[place, year]
+        scatter = draw("scatter_sd") if options.scatter == "overdispersed" else None
         counts: dict[str, pt.TensorVariable] = {}
-        for k, name in enumerate(outcomes):
-            rows = observations.of(name)
+        for name, members in _likelihoods(observations).items():
+            rows = np.flatnonzero(observations.cells["outcome"].isin(members))
             cells = observations.cells.iloc[rows]
-            given = {
-                "dispersion": dispersion_of(scatter[k]),
+            given: dict[str, Any] = {
+                "dispersion": dispersion_of(pt.zeros(1) if scatter is None else scatter)[
+                    np.zeros(len(rows), int) if scatter is None else place[rows]
+                ],
                 "lower": cells["lower"].to_numpy(),
                 "upper": cells["upper"].to_numpy(),
                 "dims": f"obs_{name}",
             }
-            if name in SHARES:
+            if members[0] in SHARES:
                 beta_binomial_counts(
-                    f"y_{name}",
-                    log_odds=own[name],
-                    total=cells["exposure"].to_numpy(),
-                    **given,
+                    f"y_{name}", log_odds=own[rows], total=cells["exposure"].to_numpy(), **given
                 )
                 continue
-            log_before = _log_before(observations, name, counts)
-            log_mean = log_before + own[name]
-            if passed_on is not None and name in FLOWS:
-                chain = _chain(observations, observations.exposures[name])
-                before = sum(
-                    la_level[stage][la[rows]] + path[outcomes.index(stage)][year[rows]]
-                    for stage in chain
-                )
-                departure = log_before - np.log(observations.children[rows]) - before
-                log_mean -= (1 - passed_on[observations.flows.index(name)]) * departure
+            log_before = _log_before(observations, rows, counts)
+            log_mean = log_before + own[rows]
+            if passed_on is not None:
+                expected_before = _per_child(observations, la_level, path, la, year)[rows]
+                departure = log_before - np.log(observations.children[rows]) - expected_before
+                # Children pass on all: referrals are counted of them alone.
+                part = pt.concatenate([pt.ones(1), passed_on])
+                kept = part[pd.Index(model.coords["rate"]).get_indexer(cells["outcome"])]
+                log_mean -= (1 - kept) * departure
             counts[name] = negative_binomial_counts(
                 f"y_{name}",
                 log_mean=log_mean,
@@ -358,6 +353,36 @@ def build(
                 **given,
             )
     return model
+
+
+def _likelihoods(observations: FunnelCounts) -> dict[str, list[str]]:
+    """Outcomes by observed variable: rates together and shares together, which are fast.
+
+    Where worlds are drawn a stage follows the one before it, so that each has its own.
+    """
+    if is_replaceable():
+        return {name: [name] for name in observations.outcomes}
+    found = {"rates": [REFERRALS, *observations.flows], "shares": list(observations.shares)}
+    return {name: members for name, members in found.items() if members}
+
+
+def _per_child(
+    observations: FunnelCounts,
+    la_level: pt.TensorVariable,
+    path: pt.TensorVariable,
+    la: np.ndarray,
+    year: np.ndarray,
+) -> pt.TensorVariable:
+    """Log rate per child that is expected of what a cell is counted of, (cell,); 0 of children."""
+    outcomes = list(observations.outcomes)
+    up_to = np.zeros((len(outcomes), len(outcomes)))
+    for place, name in enumerate(outcomes):
+        base = observations.exposures[name]
+        while base != CHILDREN:
+            up_to[outcomes.index(base), place] = 1
+            base = observations.exposures[base]
+    place = pd.Index(outcomes).get_indexer(observations.cells["outcome"])
+    return pt.dot(la_level, up_to)[la, place] + pt.dot(up_to.T, path)[place, year]
 
 
 def _side_by_side(rates: pt.TensorVariable, shares: pt.TensorVariable | None) -> pt.TensorVariable:
@@ -402,8 +427,8 @@ def _levels(
     priors: Mapping[str, Prior],
     expected: pt.TensorVariable,
     sd: pt.TensorVariable,
-) -> dict[str, pt.TensorVariable]:
-    """Level of each LA around what is expected of it, a tensor (la,) for each outcome."""
+) -> pt.TensorVariable:
+    """Level of each LA around what is expected of it, (la, outcome)."""
     outcomes = list(observations.outcomes)
     tables: dict[str, Callable[[], pd.DataFrame]] = {
         name: partial(_log_ratios, observations, name) for name in outcomes
@@ -420,7 +445,8 @@ def _levels(
         factor=factor,
         are_clear=list(clear.values()),
     )
-    return dict(zip(clear, levels, strict=True))
+    by_name = dict(zip(clear, levels, strict=True))
+    return pt.stack([by_name[name] for name in outcomes], axis=1)
 
 
 def _log_ratios(observations: FunnelCounts, outcome: str) -> pd.DataFrame:
@@ -434,28 +460,20 @@ def _log_ratios(observations: FunnelCounts, outcome: str) -> pd.DataFrame:
     return table.pivot(index="la", columns="year", values="log_ratio")
 
 
-def _chain(observations: FunnelCounts, stage: str) -> list[str]:
-    """The stage and those that it is counted of, back to referrals: their ratios add up to it."""
-    found = [stage]
-    while observations.exposures[found[-1]] != CHILDREN:
-        found.append(observations.exposures[found[-1]])
-    return found
-
-
 def _log_before(
-    observations: FunnelCounts, name: str, counts: Mapping[str, pt.TensorVariable]
+    observations: FunnelCounts, rows: np.ndarray, counts: Mapping[str, pt.TensorVariable]
 ) -> pt.TensorVariable | np.ndarray:
     """Log of the count that a cell is counted of, (cell,).
 
     Where worlds are drawn a stage follows the stage before that is drawn with it; a check of one
     fit draws it given the stage before that was seen.
     """
-    rows = observations.of(name)
-    seen = np.log(observations.cells["exposure"].to_numpy()[rows])
-    place = observations.parent_cell[rows]
-    before = counts.get(observations.exposures[name])
+    cells = observations.cells.iloc[rows]
+    seen = np.log(cells["exposure"].to_numpy())
+    before = counts.get(observations.exposures[cells["outcome"].iloc[0]])
     if before is None or not is_replaceable():
         return seen
+    place = observations.parent_cell[rows]
     drawn = pt.log(pt.maximum(before[np.maximum(place, 0)], _LEAST))
     return pt.where(place >= 0, drawn, seen)
 

@@ -44,7 +44,7 @@ class Choices(Protocol):
 
 @dataclass(frozen=True)
 class FunnelCounts(JointCounts):
-    """Counts of all stages: cells of one outcome after those of another, exact ones first.
+    """Counts of all stages: cells of rates before those of shares, exact ones first in both.
 
     Attributes
     ----------
@@ -142,8 +142,8 @@ def observe_funnel(
                 )
             ]
         )
-    order = counts.cells["outcome"].map({name: k for k, name in enumerate(counts.outcomes)})
-    cells = counts.cells.loc[order.sort_values(kind="stable").index].reset_index(drop=True)
+    is_share = counts.cells["outcome"].isin(SHARES).sort_values(kind="stable")
+    cells = counts.cells.loc[is_share.index].reset_index(drop=True)
     return FunnelCounts(
         **vars(replace(counts, cells=cells)),
         deprivation=(score - score.mean()) / spread,

@@ -75,7 +75,8 @@ def test_density_priors_and_blocks(small_world: xr.DataTree, options: dict[str, 
     assert named & set(SPEC.priors) == set(used), "every prior in the graph is in the table"
     declared = {name for block in SPEC.blocks(chosen) for name in block.variables}
     assert {rv.name for rv in model.free_RVs} <= declared, "every variable stands in a block"
-    assert [rv.name for rv in model.observed_RVs] == [f"y_{n}" for n in observations.outcomes]
+    kinds = ["y_rates", "y_shares"] if chosen.shares else ["y_rates"]
+    assert [rv.name for rv in model.observed_RVs] == kinds
     assert SPEC.equations(chosen)
     assert SPEC.notes(observations, chosen)
 
@@ -89,8 +90,8 @@ def test_observation_arrays_follow_the_contract(small_world: xr.DataTree) -> Non
         assert set(constant[name].values) == set(range(len(coords[name])))
     assert {type(value) for values in coords.values() for value in values} <= {str, int}
     # Cells of all observed variables, one after another, are those of `obs`.
-    joined = [place for name in observations.outcomes for place in observations.of(name)]
-    assert joined == list(range(len(observations.cells)))
+    joined = [place for kind in ("rates", "shares") for place in coords[f"obs_{kind}"]]
+    assert joined == coords["obs"]
     seen = as_one(
         xr.Dataset(
             {
