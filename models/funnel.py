@@ -40,6 +40,7 @@ from pydantic import BeforeValidator, Field
 
 from data_prep.indicators import MEASURES
 from data_prep.joint_observations import describe_joint_counts
+from models.effects import authority_scatter, scatter_spread_prior
 from models.funnel_answers import (
     Process,
     answers,
@@ -113,10 +114,9 @@ class FunnelOptions(Options):
     """index of multiple deprivation, or income deprivation affecting children"""
     edition: int = Field(2010, ge=2000, le=2040)
     """edition of the index; scores are standardised within it"""
-    scatter: Literal["overdispersed", "chance_alone"] = "overdispersed"
-    """negative binomial and beta-binomial, or (for comparison) nearly Poisson and binomial"""
-    fewest_children: int = Field(0, ge=0, le=200_000)
-    """authorities with fewer children on average are left out"""
+    scatter: Literal["common", "by_authority", "none"] = "common"
+    """scatter around the model: one for all, one for each authority, or none (plain Poisson and
+    binomial, for comparison alone)"""
 
 
 PRIORS = {
@@ -241,6 +241,7 @@ PRIORS = {
             "a share of 14 % scatters by up to 20 points from year to year (95 %)",
             "published shares without further action scatter by 3 to 10 points",
         ),
+        scatter_spread_prior(),
     )
 }
 
@@ -319,15 +320,13 @@ def build(
         # likelihood
         place = pd.Index(outcomes).get_indexer(observations.cells["outcome"])
         own = la_level[la, place] + path[place, year]
-        scatter = draw("scatter_sd") if options.scatter == "overdispersed" else None
+        scatter = _scatter(options, priors, draw)
         counts: dict[str, pt.TensorVariable] = {}
         for name, members in _likelihoods(observations).items():
             rows = np.flatnonzero(observations.cells["outcome"].isin(members))
             cells = observations.cells.iloc[rows]
             given: dict[str, Any] = {
-                "dispersion": dispersion_of(pt.zeros(1) if scatter is None else scatter)[
-                    np.zeros(len(rows), int) if scatter is None else place[rows]
-                ],
+                "dispersion": dispersion_of(scatter)[la[rows], place[rows]],
                 "lower": cells["lower"].to_numpy(),
                 "upper": cells["upper"].to_numpy(),
                 "dims": f"obs_{name}",
@@ -383,6 +382,22 @@ def _per_child(
             base = observations.exposures[base]
     place = pd.Index(outcomes).get_indexer(observations.cells["outcome"])
     return pt.dot(la_level, up_to)[la, place] + pt.dot(up_to.T, path)[place, year]
+
+
+def _scatter(
+    options: FunnelOptions,
+    priors: Mapping[str, Prior],
+    draw: Callable[[str], pt.TensorVariable],
+) -> pt.TensorVariable:
+    """Scatter of each authority at each gate, (la, outcome)."""
+    model = pm.modelcontext(None)
+    shape = tuple(len(model.coords[dim]) for dim in ("la", "outcome"))
+    if options.scatter == "none":
+        return pt.zeros(shape)
+    common = draw("scatter_sd")[None, :]
+    if options.scatter == "common":
+        return pt.broadcast_to(common, shape)
+    return authority_scatter(priors, common, dims=("la", "outcome"))
 
 
 def _side_by_side(rates: pt.TensorVariable, shares: pt.TensorVariable | None) -> pt.TensorVariable:
@@ -557,7 +572,11 @@ def equations(options: FunnelOptions) -> list[str]:
         "children": "children[i,t]",
     }[options.denominator]
     in_part = options.departures == "passed_on_in_part" and options.denominator != "children"
-    dispersion = "1 / scatter_sd[k]²" if options.scatter == "overdispersed" else "1,000,000"
+    dispersion = {
+        "common": "1 / scatter_sd[k]²",
+        "by_authority": "1 / scatter[i,k]²",
+        "none": "1,000,000, which is Poisson and binomial",
+    }[options.scatter]
     lines = [
         f"y[i,t,k] ~ NegativeBinomial(mu[i,t,k], dispersion[k] = {dispersion}), k referrals or a"
         " flow; a suppressed or rounded count enters as the probability of its interval",
@@ -576,6 +595,8 @@ def equations(options: FunnelOptions) -> list[str]:
             f"y[i,t,k] ~ BetaBinomial(referrals[i,t], share[i,t,k], dispersion[k] = {dispersion}), "
             "log odds share[i,t,k] = la_level[i,k] + year_path[t,k], k a share"
         )
+    if options.scatter == "by_authority":
+        lines.append("log scatter[i,k] ~ Normal(log scatter_sd[k], scatter_spread)")
     region = ""
     if options.level_structure == "regions":
         region = " + region[r(i),k]"
@@ -600,10 +621,12 @@ def priors_used(options: FunnelOptions, observations: FunnelCounts) -> tuple[str
     kinds.append("la_level_sd")
     if options.level_structure == "regions":
         kinds.append("region_sd")
-    if options.scatter == "overdispersed":
+    if options.scatter != "none":
         kinds.append("scatter_sd")
     for name in kinds:
         names += [name, *([_OF_SHARES[name]] if observations.shares else [])]
+    if options.scatter == "by_authority":
+        names.append("scatter_spread")
     if options.correlation == "between_gates":
         names.append("la_level_correlation")
     if options.departures == "passed_on_in_part" and options.denominator != "children":
@@ -637,7 +660,10 @@ def blocks(options: FunnelOptions) -> tuple[Block, ...]:
             ),
         ),
         Block("regions", ("region_z", "region_sd", "share_region_sd")),
-        Block("scatter", ("passed_on", "scatter_sd", "share_scatter_sd")),
+        Block(
+            "scatter",
+            ("passed_on", "scatter_sd", "share_scatter_sd", "scatter_spread", "la_scatter_z"),
+        ),
     )
 
 
@@ -760,6 +786,7 @@ SPEC = ModelSpec(
         "passed_on",
         "scatter_sd",
         "share_scatter_sd",
+        "scatter_spread",
     ),
     figures=("funnel",),
     notes=notes,

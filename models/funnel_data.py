@@ -38,8 +38,6 @@ class Choices(Protocol):
     def deprivation(self) -> str: ...
     @property
     def edition(self) -> int: ...
-    @property
-    def fewest_children(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -122,10 +120,6 @@ def observe_funnel(
     children = _children(cube, counts)
     label = f"{INDEX_NAMES[options.deprivation]} {options.edition}"
     left_out = dict.fromkeys(score.index[score.isna()], f"{label}: no score")
-    few = children.mean(axis=1) < options.fewest_children
-    left_out |= dict.fromkeys(
-        few.index[few], f"fewer than {options.fewest_children:,} children on average"
-    )
     counts = _with_known_children(without_authorities(counts, left_out), children)
     if problems := _too_little(counts):
         raise DataError(problems)
