@@ -246,7 +246,7 @@ def answers(process: Process, observations: FunnelCounts, options: Any) -> dict[
         "child_rate_correlation": _correlations(per_child, observations),
         "gate_correlation": _correlations(gates, observations),
         "la_gate": by_outcome(
-            {name: 100 * (_share if name in SHARES else np.exp)(gates[name]) for name in last}
+            {name: 100 * (_share if name in SHARES else _ratio)(gates[name]) for name in last}
         ),
     }
     if shares:
@@ -276,6 +276,10 @@ def _share(log_odds: xr.DataArray) -> xr.DataArray:
     return cast(xr.DataArray, 1 / (1 + np.exp(-log_odds)))
 
 
+def _ratio(log_ratio: xr.DataArray) -> xr.DataArray:
+    return cast(xr.DataArray, np.exp(log_ratio))
+
+
 def _totals(
     process: Process, observations: FunnelCounts
 ) -> tuple[dict[tuple[str, int], xr.DataArray], dict[tuple[str, int], xr.DataArray]]:
@@ -297,7 +301,7 @@ def _totals(
             log_ratio = process.level[name] + process.path[name].sel(year=year, drop=True)
             if process.growth is not None:
                 log_ratio = log_ratio + process.growth[name].sel(year=year, drop=True)
-            ratio = _share(log_ratio) if name in SHARES else np.exp(log_ratio)
+            ratio = (_share if name in SHARES else _ratio)(log_ratio)
             expected[name] = expected[observations.exposures[name]] * ratio
         for name, cases in expected.items():
             total[name, year] = cases.sum("la")

@@ -149,11 +149,13 @@ def observe_funnel(
 def _children(cube: xr.DataTree, counts: JointCounts) -> pd.DataFrame:
     """Children of each LA (la, year), over the years with figures."""
     table = cube["cube"].to_dataset()[CHILDREN].sel(la=list(counts.las.index), year=counts.years)
-    return table.transpose("la", "year").to_pandas()
+    values = table.transpose("la", "year").to_numpy()
+    return pd.DataFrame(values, index=list(counts.las.index), columns=counts.years)
 
 
 def _at(table: pd.DataFrame, cells: pd.DataFrame) -> np.ndarray:
-    rows, columns = table.index.get_indexer(cells["la"]), table.columns.get_indexer(cells["year"])
+    rows = table.index.get_indexer(pd.Index(cells["la"]))
+    columns = table.columns.get_indexer(pd.Index(cells["year"]))
     return np.asarray(table.to_numpy()[rows, columns])
 
 

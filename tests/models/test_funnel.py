@@ -7,6 +7,7 @@ import pandas as pd
 import pymc as pm
 import pytest
 import xarray as xr
+from scipy import stats
 
 from data_prep.errors import DataError
 from data_prep.schema import STATUS
@@ -16,6 +17,7 @@ from experiments.sampling import as_one
 from models.funnel import SPEC, FunnelOptions
 from models.funnel_answers import Process, answers
 from models.funnel_data import FLOWS, REFERRALS, SHARES, FunnelCounts
+from models.joint import pairs
 from models.replaceable import replaceable_data
 from tests.models.density import log_density_and_gradient
 
@@ -408,3 +410,85 @@ def test_prior_predictive_is_what_an_expert_would_accept(small_world: xr.DataTre
     # Gates uncorrelated a priori make rates per child correlate; the prior must not settle it.
     of = values["child_rate_correlation"]
     assert (of < 0).mean() > 0.04
+
+
+# ------------------------------------------------------------------------- an independent sum
+
+
+def test_the_density_is_that_of_textbook_distributions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Likelihood and levels, written out cell by cell with scipy's distributions."""
+    monkeypatch.setattr(
+        "models.funnel.clear_first", lambda tables, score: dict.fromkeys(tables, True)
+    )
+    world = SimulationOptions(seed=8, las=10, first_year=2011, suppression=False)
+    model, observations, _ = build(build_simulated(world))
+    outcomes, rates = list(observations.outcomes), [REFERRALS, *FLOWS]
+    rng = np.random.default_rng(4)
+    point = {
+        name: value + rng.normal(0, 0.1, np.shape(value))
+        for name, value in model.initial_point().items()
+    }
+    levels = [model[f"la_level_{name}"] for name in outcomes]
+    parts = model.logp(vars=[model["y_rates"], model["y_shares"], *levels], sum=False)
+    named = ["year_path", "la_level_correlation", "scatter_sd", "share_scatter_sd"]
+    named += ["la_level_sd", "share_level_sd"]
+    function = model.compile_fn(
+        [*parts, *model.replace_rvs_by_values([model[name] for name in named])], mode=FAST
+    )
+    y_rates, y_shares, *rest = function(point)
+    found_levels = sum(np.sum(part) for part in rest[: len(outcomes)])
+    value = dict(zip(named, rest[len(outcomes) :], strict=True))
+    level = np.stack([point[f"la_level_{name}"] for name in outcomes], axis=1)
+    path, x = value["year_path"], observations.deprivation.to_numpy()
+
+    def by_outcome(of_rates: np.ndarray, of_shares: np.ndarray) -> np.ndarray:
+        by_name = dict(zip(rates, of_rates, strict=True)) | dict(
+            zip(SHARES, of_shares, strict=True)
+        )
+        return np.array([by_name[name] for name in outcomes])
+
+    # levels: one multivariate normal for each authority
+    correlation = np.eye(len(outcomes))
+    for number, (a, b) in zip(value["la_level_correlation"], pairs(outcomes), strict=True):
+        i, j = outcomes.index(a), outcomes.index(b)
+        correlation[i, j] = correlation[j, i] = number
+    sd = by_outcome(value["la_level_sd"], value["share_level_sd"])
+    slope = by_outcome(point["deprivation_slope"], point["share_slope"])
+    centre = by_outcome(
+        np.append(point["referral_level"], point["flow_level"]), point["share_level"]
+    )
+    expected = centre + x[:, None] * slope
+    normal = stats.multivariate_normal(np.zeros(len(outcomes)), correlation * np.outer(sd, sd))
+    assert found_levels == pytest.approx(normal.logpdf(level - expected).sum(), rel=1e-8)
+
+    # cells: rates per child add up along the funnel
+    scatter = by_outcome(value["scatter_sd"], value["share_scatter_sd"])
+    passed_on = dict(zip(FLOWS, point["passed_on"], strict=True))
+    before = {"section47": REFERRALS, "icpc": "section47", "cpp_starts": "icpc"}
+    logs: dict[str, list[float]] = {"rates": [], "shares": []}
+    children = observations.children
+    for cell, row in enumerate(observations.cells.itertuples()):
+        place, t = observations.las.index.get_loc(row.la), observations.years.index(row.year)
+
+        def ratio(name: str, place: int = place, t: int = t) -> float:
+            k = outcomes.index(name)
+            return float(level[place, k] + path[k, t])
+
+        dispersion = 1 / (scatter[outcomes.index(row.outcome)] ** 2 + 1e-6)
+        if row.outcome in SHARES:
+            p = 1 / (1 + np.exp(-ratio(row.outcome)))
+            beta = stats.betabinom(int(row.exposure), dispersion * p, dispersion * (1 - p))
+            logs["shares"].append(beta.logpmf(row.lower))
+            continue
+        log_mean = np.log(row.exposure) + ratio(row.outcome)
+        if row.outcome in FLOWS:
+            rate, stage = 0.0, before[row.outcome]
+            while stage:
+                rate += ratio(stage)
+                stage = before.get(stage, "")
+            departure = np.log(row.exposure) - np.log(children[cell]) - rate
+            log_mean -= (1 - passed_on[row.outcome]) * departure
+        p = dispersion / (dispersion + np.exp(log_mean))
+        logs["rates"].append(stats.nbinom(dispersion, p).logpmf(row.lower))
+    assert np.ravel(y_rates) == pytest.approx(np.array(logs["rates"]), rel=1e-6)
+    assert np.ravel(y_shares) == pytest.approx(np.array(logs["shares"]), rel=1e-6)
