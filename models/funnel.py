@@ -20,7 +20,7 @@ rates per child follow from the same fit.
 A year of many referrals need not be one of many enquiries: ``passed_on`` is the part of a departure
 (log scale) that goes on to the next stage in the same year. At 1 the count of the stage before is
 a plain offset; at 0 each stage scatters by itself around its rate per child. Fixing it at 1 where
-it is less makes neighbouring gates look negatively correlated.
+it is less makes rates per child look less correlated than they are.
 
 Assumes that gates act alike on all referrals of an authority and year, that levels stand still but
 for the national path, and that deprivation acts on log ratios and log odds. Cannot follow single
