@@ -412,6 +412,27 @@ def test_prior_predictive_is_what_an_expert_would_accept(small_world: xr.DataTre
     assert (of < 0).mean() > 0.04
 
 
+def test_a_world_that_was_drawn_can_be_given_back_to_the_model(small_world: xr.DataTree) -> None:
+    """Each array of data is published by a stage, and what was drawn has a finite density."""
+    observations, options = observe(small_world)
+    with replaceable_data() as exchange:
+        model = SPEC.build(observations, options, SPEC.priors)
+    drawn = pm.sample_prior_predictive(
+        3, model=model, random_seed=3, compile_kwargs={"mode": FAST}
+    )["prior_predictive"].to_dataset()
+    names = [rv.name for rv in model.observed_RVs]
+    logp = model.compile_logp(vars=model.observed_RVs, mode=FAST, sum=False)
+    point = model.initial_point()
+    for world in range(3):
+        given: dict[str, np.ndarray] = {}
+        for name in names:
+            given |= exchange.publish[name](drawn[name].isel(chain=0, draw=world).to_numpy())
+        assert set(given) == {variable.name for variable in model.data_vars}
+        with model:
+            pm.set_data(given)
+        assert all(np.isfinite(part).all() for part in logp(point))
+
+
 # ------------------------------------------------------------------------- an independent sum
 
 
