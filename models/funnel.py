@@ -497,6 +497,7 @@ def constant_data(observations: FunnelCounts) -> xr.Dataset:
     """Index vectors, bounds, exposure, status and deprivation along `obs`."""
     cells = observations.cells
     outcomes = list(observations.outcomes)
+    follows = any(observations.exposures[name] != CHILDREN for name in observations.flows)
     return xr.Dataset(
         {
             "la": ("obs", observations.las.index.get_indexer(cells["la"])),
@@ -509,6 +510,7 @@ def constant_data(observations: FunnelCounts) -> xr.Dataset:
             "deprivation": ("obs", observations.deprivation.loc[cells["la"]].to_numpy()),
         },
         coords={"obs": range(len(cells))},
+        attrs={"replicated_given": "the count of the stage before"} if follows else {},
     )
 
 

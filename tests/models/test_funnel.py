@@ -96,6 +96,10 @@ def test_observation_arrays_follow_the_contract(small_world: xr.DataTree) -> Non
     for name in ("la", "year", "outcome"):
         assert set(constant[name].values) == set(range(len(coords[name])))
     assert {type(value) for values in coords.values() for value in values} <= {str, int}
+    # Correlations of outcomes in replicates would be those of fresh counts beside seen ones.
+    assert constant.attrs == {"replicated_given": "the count of the stage before"}
+    per_child, _ = observe(small_world, denominator="children")
+    assert SPEC.constant_data(per_child).attrs == {}
     # Cells of all observed variables, one after another, are those of `obs`.
     joined = [place for kind in ("rates", "shares") for place in coords[f"obs_{kind}"]]
     assert joined == coords["obs"]
