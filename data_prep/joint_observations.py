@@ -1,6 +1,6 @@
 """Several outcomes of one cube at once, and what is known of the deprivation of each authority."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +9,7 @@ import xarray as xr
 
 from data_prep.errors import DataError, Fault
 from data_prep.indicators import MEASURES, Regime
-from data_prep.observations import CountObservations, observe_counts
+from data_prep.observations import CountObservations, observe_counts, observe_shares
 from data_prep.schema import STATUS
 
 JOINT_COLUMNS = ("outcome", "la", "year", "lower", "upper", "exposure", "status")
@@ -79,6 +79,7 @@ def observe_joint_counts(
     *,
     years: tuple[int, int] | None = None,
     exclude: Sequence[str] = (),
+    shares: Collection[str] = (),
 ) -> JointCounts:
     """Counts of each outcome over its exposure, for every LA and year of the cube.
 
@@ -86,6 +87,8 @@ def observe_joint_counts(
     ----------
     exposures
         The exposure of each outcome.
+    shares
+        Outcomes that are true parts of their exposure and are held to it: as in `observe_shares`.
     years, exclude
         As in `observe_counts`.
 
@@ -98,13 +101,17 @@ def observe_joint_counts(
     faults: list[Fault] = []
     for outcome, exposure in exposures.items():
         try:
-            parts[outcome] = observe_counts(
-                cube,
-                outcome=outcome,
-                exposure=exposure,
-                years=years,
-                national=False,
-                exclude=exclude,
+            parts[outcome] = (
+                observe_shares(cube, part=outcome, whole=exposure, years=years, exclude=exclude)
+                if outcome in shares
+                else observe_counts(
+                    cube,
+                    outcome=outcome,
+                    exposure=exposure,
+                    years=years,
+                    national=False,
+                    exclude=exclude,
+                )
             )
         except DataError as error:
             # Outcomes share years and exclusions: what is wrong with those is said once.

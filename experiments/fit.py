@@ -116,13 +116,20 @@ def _write_run(prepared: Prepared, folder: Path, command: str) -> None:
     with stages(f"sampling {config.sampler.chains} chains on {cores} cores"):
         posterior, statistics = sampling.sample(compiled, config.sampler, seeds[1], cores)
     free = [rv.name for rv in model.free_RVs]
+    observed = [rv.name for rv in model.observed_RVs]
     declared = _hyperparameters(experiment)
     hyperparameters = [rv.name for rv in model.free_RVs if rv.name.removesuffix("_raw") in declared]
     with stages("log likelihood and predictions"):
-        observed = [rv.name for rv in model.observed_RVs]
         log_likelihood = sampling.pointwise_log_density(model, posterior, observed)
         log_prior = sampling.pointwise_log_density(model, posterior, hyperparameters)
         predictive = sampling.draw_predictive(model, posterior, seeds[2])
+        # One variable of all cells, whatever the likelihood has: criticism and reports read that.
+        log_likelihood, predictive, seen = (
+            sampling.as_one(part, observed)
+            for part in (log_likelihood, predictive, _observed(model))
+        )
+        if prior_predictive is not None:
+            prior_predictive = sampling.as_one(prior_predictive, observed)
     with stages("estimands and diagnostics"):
         answer = spec.estimands(posterior, observations, options, experiment.priors)
         diagnostics = diagnose(posterior, spec.blocks(options), free)
@@ -134,7 +141,7 @@ def _write_run(prepared: Prepared, folder: Path, command: str) -> None:
                 "sample_stats": statistics,
                 "log_likelihood": log_likelihood,
                 "log_prior": log_prior,
-                "observed_data": _observed(model),
+                "observed_data": seen,
                 "constant_data": spec.constant_data(observations),
                 "prior": prior,
                 "posterior_predictive": predictive,

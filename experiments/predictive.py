@@ -100,6 +100,9 @@ def _check_together(trace: xr.DataTree, coords: Mapping[str, list], exact: np.nd
     constant = trace["constant_data"].to_dataset()
     if "posterior_predictive" not in trace.children:
         return _unmade(_TOGETHER, "no replicated data")
+    if given := constant.attrs.get("replicated_given"):
+        # Replicates of one outcome then follow what was seen of another, not its replicates.
+        return _unmade(_TOGETHER, f"replicates are drawn given {given}")
     names = coords["outcome"]
     y = trace["observed_data"]["y"].to_numpy()[None]
     counts = trace["posterior_predictive"]["y"].transpose("chain", "draw", "obs").to_numpy()

@@ -203,6 +203,25 @@ def pointwise_log_density(
     return LogDensity(model, names)(posterior)
 
 
+def as_one(dataset: xr.Dataset, observed: Sequence[str]) -> xr.Dataset:
+    """Observed variables ``y_<part>`` as one, ``y`` along ``obs``; others stay as they are.
+
+    A model whose likelihood differs between outcomes has a variable for each along ``obs_<part>``.
+    Their cells stand in ``obs`` in the order of ``observed``.
+    """
+    parts = [name for name in observed if name.startswith("y_")]
+    if not parts:
+        return dataset
+    own = {name: f"obs_{name.removeprefix('y_')}" for name in parts}
+    renamed = [
+        dataset[name].drop_vars(own[name], errors="ignore").rename({own[name]: "obs"})
+        for name in parts
+    ]
+    joined = xr.concat(renamed, "obs", coords="minimal", compat="override")
+    rest = dataset.drop_vars([*parts, *own.values()], errors="ignore")
+    return rest.assign(y=joined.assign_coords(obs=range(joined.sizes["obs"])))
+
+
 def _flat(array: xr.DataArray, count: int) -> np.ndarray:
     values = array.transpose("chain", "draw", ...).to_numpy()
     return values.reshape(count, *values.shape[2:])

@@ -25,6 +25,11 @@ CATALOGUE: dict[str, Entry] = {
         "models.deprivation",
         "How do demand and response vary with the deprivation of an area?",
     ),
+    "funnel": Entry(
+        "models.funnel",
+        "Through which gates do referrals pass on their way to a plan, and how do gates differ "
+        "between authorities?",
+    ),
     "timeliness": Entry(
         "models.timeliness",
         "Does timelier work go with fewer re-referrals, within and between authorities?",

@@ -25,6 +25,7 @@ nor whether deprivation or something that goes with it makes the difference.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
@@ -48,9 +49,9 @@ from models.effects import authority_scatter, scatter_spread_prior, slopes_are_c
 from models.gradients import PERCENTILES, fifths, observed_ratio, slope_index, weighted_by_fifth
 from models.joint import (
     centred_paths,
+    clear_first,
     correlated_levels,
     correlation_factor,
-    levels_are_clear,
     pairs,
     pooled_slopes,
     shared_scatter,
@@ -570,17 +571,9 @@ def _adjusted(
 
 
 def _are_clear(observations: DeprivationCounts) -> dict[str, bool]:
-    """Whether each outcome's levels show clearly, in the order in which levels are drawn: clear
-    ones first, for what follows is drawn around them.
-    """
-    clear = {}
-    for name in observations.outcomes:
-
-        def from_data(name: str = name) -> bool:
-            return levels_are_clear(_log_rates(observations, name), observations.deprivation)
-
-        clear[name] = decided_by_data(f"{name}_levels_are_clear", from_data, in_study=False)
-    return dict(sorted(clear.items(), key=lambda item: not item[1]))
+    """Whether each outcome's levels show clearly, clear ones first."""
+    tables = {name: partial(_log_rates, observations, name) for name in observations.outcomes}
+    return clear_first(tables, observations.deprivation)
 
 
 def _levels(

@@ -6,7 +6,7 @@ multivariate normal; every piece is a plain normal, so that forward draws and ar
 variances than the rest need nothing special.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from models.priors import Prior, draw_from
+from models.replaceable import decided_by_data
 from models.spatial import SpatialBasis
 
 # With fewer authorities the correlations between outcomes are known so little that levels given the
@@ -43,18 +44,12 @@ def correlation_factor(prior: Prior, order: Sequence[int], *, dims: str) -> pt.T
     drawn = f"{prior.name}_partial"
     pm.modelcontext(None).add_coord(drawn, list(range(len(places))))
     partial = 2 * pm.Beta(f"{prior.name}_raw", shape, shape, dims=drawn) - 1
-    rows: list[list[pt.TensorVariable]] = [[pt.as_tensor(1.0)]]
-    at = 0
-    for row in range(1, size):
-        left = pt.as_tensor(1.0)
-        entries = []
-        for _ in range(row):
-            entries.append(partial[at] * pt.sqrt(left))
-            left = left * (1 - partial[at] ** 2)
-            at += 1
-        rows.append([*entries, pt.sqrt(left)])
-    zero = pt.as_tensor(0.0)
-    factor = pt.stack([pt.stack([*row, *[zero] * (size - len(row))]) for row in rows])
+    # Row by row: a partial correlation times what the columns before it leave of the unit length.
+    spots = np.zeros((len(places), size * size))
+    spots[np.arange(len(places)), [row * size + column for row, column in places]] = 1
+    below = pt.dot(partial, spots).reshape((size, size))
+    before = np.triu(np.ones((size, size)), 1)
+    factor = (below + np.eye(size)) * pt.exp(pt.dot(0.5 * pt.log1p(-(below**2)), before))
     correlation = factor @ factor.T
     row_of = list(np.argsort(np.asarray(order)))
     pm.Deterministic(
@@ -96,10 +91,10 @@ def correlated_levels(
     own: list[pt.TensorVariable] = []
     levels = []
     for k, name in enumerate(names):
-        row = [pt.as_tensor(1.0)] if factor is None else [factor[k, j] for j in range(k + 1)]
-        around = sum((row[j] * own[j] * spread for j in range(k)), start=0.0)
+        row = pt.ones(1) if factor is None else factor[k, : k + 1]
+        around = pt.dot(pt.stack(own, axis=1), row[:k]) * spread if own else 0.0
         if structured is not None:
-            around = around + sum(row[j] * structured[:, j] for j in range(k + 1))
+            around = around + pt.dot(structured[:, : k + 1], row)
         centre = mean[k] + sd[k] * around
         scale = sd[k] * row[k] * spread
         if are_clear is None or are_clear[k]:
@@ -128,6 +123,24 @@ def levels_are_clear(log_rates: pd.DataFrame, score: pd.Series) -> bool:
     means, x = centred.mean(axis=1), score.loc[centred.index]
     left = means - np.polyval(np.polyfit(x, means, 1), x)
     return bool(left.var() > 2 * sampling)
+
+
+def clear_first(
+    log_rates: Mapping[str, Callable[[], pd.DataFrame]], score: pd.Series
+) -> dict[str, bool]:
+    """Whether each outcome's levels show clearly, in the order in which levels are drawn: clear
+    ones first, for what follows is drawn around them.
+
+    ``log_rates`` gives the table that `levels_are_clear` takes, by outcome.
+    """
+    clear = {}
+    for name, table in log_rates.items():
+
+        def from_data(table: Callable[[], pd.DataFrame] = table) -> bool:
+            return levels_are_clear(table(), score)
+
+        clear[name] = decided_by_data(f"{name}_levels_are_clear", from_data, in_study=False)
+    return dict(sorted(clear.items(), key=lambda item: not item[1]))
 
 
 def smooth_scores(

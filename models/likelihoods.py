@@ -7,7 +7,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from models.published_counts import publication_like
+from models.published_counts import SHOWN, CountPublication, publication_like
 from models.replaceable import is_replaceable, observed_values, publishes
 
 # An interval of up to this many integers is summed exactly; a wider one is integrated by
@@ -90,10 +90,12 @@ def negative_binomial_counts(
     lower: np.ndarray,
     upper: np.ndarray,
     dims: str,
+    shown: bool = False,
 ) -> pt.TensorVariable:
     """Counts along ``dims``, each known to lie in ``lower..upper``; equal bounds mean exact.
 
-    ``dispersion`` is one for all cells or one for each, along ``dims``.
+    ``dispersion`` is one for all cells or one for each, along ``dims``. ``shown`` counts are
+    printed as they are in studies of many replicates, however small: others are counted by them.
 
     The observed value of an interval cell is its midpoint, shown only in plots: the likelihood uses
     the whole interval. Exact cells must come first, so that no reordering is needed; where data may
@@ -109,7 +111,8 @@ def negative_binomial_counts(
     if np.any(lower > upper) or np.any(lower < 0):
         raise ValueError("bounds must satisfy 0 <= lower <= upper")
     if is_replaceable():
-        return _replaceable_counts(name, log_mean, dispersion, lower, upper, dims)
+        rule = SHOWN if shown else publication_like(lower, upper)
+        return _replaceable_counts(name, log_mean, dispersion, lower, rule, dims)
     if np.any(np.diff(exact.astype(int)) > 0):
         raise ValueError("exact cells must come before interval cells")
     cut = int(exact.sum())
@@ -161,14 +164,14 @@ def _replaceable_counts(
     log_mean: pt.TensorVariable,
     dispersion: pt.TensorVariable,
     lower: np.ndarray,
-    upper: np.ndarray,
+    rule: CountPublication,
     dims: str,
 ) -> pt.TensorVariable:
     """Counts whose bounds may be exchanged, so that any cell may be exact or an interval.
 
-    Nothing is taken from the bounds given here but the rule by which such counts are published.
+    Nothing is taken from the bounds given here but how many there are: ``rule`` says how such
+    counts are published.
     """
-    rule = publication_like(lower, upper)
     if rule.width > LARGEST_REPLACEABLE_WIDTH:
         raise ValueError(f"an interval of {rule.width} counts is too wide to be exchanged")
     value, inside = f"{name}_lower_data", f"{name}_inside_data"

@@ -47,6 +47,10 @@ class CountPublication:
         return lower, upper
 
 
+# Every count printed as it is.
+SHOWN = CountPublication(hides_small=False)
+
+
 def publication_like(lower: np.ndarray, upper: np.ndarray) -> CountPublication:
     """The rule by which cells with these bounds were printed.
 

@@ -58,7 +58,7 @@ def true_gradient(
 ) -> TrueGradient:
     """Gradient of ``outcome`` over ``exposure`` on ``score`` (la), over ``years``."""
     las, years = list(score["la"].values), list(years)
-    log_rate = _log_count(truth, outcome, las, years) - _log_count(truth, exposure, las, years)
+    log_rate = log_count(truth, outcome, las, years) - log_count(truth, exposure, las, years)
     level = log_rate.mean("year")
     measures = [outcome] if exposure == CHILDREN else [outcome, exposure]
     if any(f"{name}_deprivation_slope" not in truth for name in measures):
@@ -147,7 +147,7 @@ def _national(truth: xr.Dataset, measure: str, years: Sequence[int]) -> float:
     return float(trend) + float(_log_multiplier(truth, measure, years).mean())
 
 
-def _log_count(
+def log_count(
     truth: xr.Dataset, measure: str, las: Sequence[str], years: Sequence[int]
 ) -> xr.DataArray:
     """Log of the expected count (la, year), as the definitions of ``years`` count."""

@@ -35,15 +35,20 @@ class WorstLa:
 
 @dataclass(frozen=True)
 class _Part:
-    """Cells of one outcome: their rows in ``obs``, and what is added to keys and titles."""
+    """Cells of one outcome: their rows in ``obs``, and what is added to keys and titles.
+
+    Rates are ``per`` so many of what is counted, ``unit`` in words.
+    """
 
     cells: pd.DataFrame
     rows: np.ndarray
     key: str
     title: str
+    per: float
+    unit: str
 
 
-def _by_outcome(cells: pd.DataFrame) -> list[_Part]:
+def _by_outcome(run: Run, cells: pd.DataFrame) -> list[_Part]:
     """Cells of each outcome apart, for rates of two outcomes do not add up."""
     labels = list(dict.fromkeys(cells["outcome"]))
     parts = []
@@ -56,6 +61,7 @@ def _by_outcome(cells: pd.DataFrame) -> list[_Part]:
                 rows,
                 f"_{number_of}" if several else "",
                 f": {label}" if several else "",
+                *run.scale_of(label),
             )
         )
     return parts
@@ -69,7 +75,7 @@ def predictive_panels(run: Run) -> list[Panel]:
         return [not_assessed(key, title, reason) for key, title in _PREDICTIVE.items()]
     return [
         panel
-        for part in _by_outcome(cells)
+        for part in _by_outcome(run, cells)
         for panel in _predictive_panels(run, part, replicated[:, part.rows])
     ]
 
@@ -83,7 +89,7 @@ _PREDICTIVE = {
 def _predictive_panels(run: Run, part: _Part, replicated: np.ndarray) -> list[Panel]:
     cells = part.cells
     titles = {key: f"{title}{part.title}" for key, title in _PREDICTIVE.items()}
-    by_year = group_checks(cells, replicated, "year", run.per, run.rate_unit, values=run.has_values)
+    by_year = group_checks(cells, replicated, "year", part.per, part.unit, values=run.has_values)
     misfits = [sentence for check in by_year if (sentence := _misfit(check))]
     outside, total = (sum(pair) for pair in zip(*map(_outside, by_year), strict=True))
     shows = outside_sentence(outside, total, "observed statistics")
@@ -103,7 +109,7 @@ def _predictive_panels(run: Run, part: _Part, replicated: np.ndarray) -> list[Pa
         )
     ]
     by_region = group_checks(
-        cells, replicated, "region", run.per, run.rate_unit, values=run.has_values
+        cells, replicated, "region", part.per, part.unit, values=run.has_values
     )[0]
     outside, total = _outside(by_region)
     panels.append(
@@ -152,18 +158,17 @@ def prior_predictive_panels(run: Run) -> list[Panel]:
             )
         return [not_assessed(key, title, reason)]
     return [
-        _prior_predictive_panel(
-            run, f"{key}{part.key}", f"{title}{part.title}", part.cells, prior[:, part.rows]
-        )
-        for part in _by_outcome(cells)
+        _prior_predictive_panel(run, f"{key}{part.key}", f"{title}{part.title}", part, prior)
+        for part in _by_outcome(run, cells)
     ]
 
 
 def _prior_predictive_panel(
-    run: Run, key: str, title: str, cells: pd.DataFrame, prior: np.ndarray
+    run: Run, key: str, title: str, part: _Part, prior: np.ndarray
 ) -> Panel:
-    rate = group_checks(cells, prior, "year", run.per, run.rate_unit, values=run.has_values)[0]
-    scale = run.per / cells["exposure"].to_numpy()
+    cells, prior = part.cells, prior[:, part.rows]
+    rate = group_checks(cells, prior, "year", part.per, part.unit, values=run.has_values)[0]
+    scale = part.per / cells["exposure"].to_numpy()
     observed_cells = cells["y"].to_numpy()[None]
     if run.has_values:
         ratio, observed = _range(prior), float(_range(observed_cells)[0])
@@ -175,7 +180,7 @@ def _prior_predictive_panel(
     low, high = rate.lower.min(), rate.upper.max()
     shows = (
         f"Before the data the prior lets the {'mean' if run.has_values else 'rate'} lie between "
-        f"{number(low)} and {with_unit(number(high), run.rate_unit)}; {count(inside)} of "
+        f"{number(low)} and {with_unit(number(high), part.unit)}; {count(inside)} of "
         f"{count(len(rate.groups))} observed years lie inside. The observed "
         f"{'distance' if run.has_values else 'ratio'} between cells, "
         f"{number(observed)}, exceeds {count(100 * (ratio < observed).mean())}% of prior draws."
@@ -317,7 +322,7 @@ def residual_panels(run: Run) -> list[Panel]:
     replicated = run.draws("posterior_predictive")
     return [
         panel
-        for part in _by_outcome(cells)
+        for part in _by_outcome(run, cells)
         for panel in _residual_panels(
             run,
             part,
@@ -381,7 +386,7 @@ def _residual_panels(
         Panel(
             f"worst_las{part.key}",
             titles["worst_las"],
-            plots.plot_worst_las(cells, replicated, order, run.per, run.rate_unit),
+            plots.plot_worst_las(cells, replicated, order, part.per, part.unit),
             alt=f"Observed rates of {listing(names, WORST)} over replicated intervals.",
             read="The LAs whose residuals are largest on the whole. Points are observed, bands "
             "what the model replicates.",

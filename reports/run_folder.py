@@ -182,6 +182,15 @@ class Run:
     def rate_unit(self) -> str:
         return str(self.spec.get("exposure", {}).get("unit") or "per unit of exposure")
 
+    def scale_of(self, outcome: str) -> tuple[float, str]:
+        """Multiplier and unit of the rates of an outcome (its label); the run's where it has none.
+
+        Outcomes that are counted of different things have a scale each.
+        """
+        names = {str(row["label"]): str(row["name"]) for row in self.spec.get("outcomes", [])}
+        own = self.spec.get("exposure", {}).get("by_outcome", {}).get(names.get(outcome, ""))
+        return (float(own["per"]), str(own["unit"])) if own else (self.per, self.rate_unit)
+
     @property
     def has_values(self) -> bool:
         """Whether the outcome is taken as it is, and not as counts over an exposure."""

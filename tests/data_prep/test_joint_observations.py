@@ -119,3 +119,17 @@ def test_borders_are_positions_and_those_of_absent_authorities_are_left_out(
     del bare["adjacency"]
     with pytest.raises(DataError, match="border on each other"):
         read_borders(bare, las)
+
+
+def test_true_parts_are_held_to_their_whole_where_asked_for() -> None:
+    cube = build_simulated(SimulationOptions(seed=1, las=24, first_year=2010))
+    table = cube["cube"].to_dataset()
+    for part in ("", "_lower", "_upper"):
+        table[f"referrals_nfa{part}"][2, 1] = float(table["referrals"][2, 1]) + 5
+    cube["cube"] = xr.DataTree(table)
+    exposures = {"referrals_nfa": "referrals"}
+    counted = observe_joint_counts(cube, exposures)
+    assert (counted.cells["lower"] > counted.cells["exposure"]).sum() == 1
+    held = observe_joint_counts(cube, exposures, shares=("referrals_nfa",))
+    assert (held.cells["upper"] <= held.cells["exposure"]).all()
+    assert "more than referrals" in " ".join(held.dropped["reason"])
