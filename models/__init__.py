@@ -29,6 +29,10 @@ CATALOGUE: dict[str, Entry] = {
         "models.timeliness",
         "Does timelier work go with fewer re-referrals, within and between authorities?",
     ),
+    "inadequacy": Entry(
+        "models.inadequacy",
+        "Which published indicators come before an inadequate Ofsted judgement?",
+    ),
 }
 
 
