@@ -133,7 +133,7 @@ _STATISTICS = (
     ),
     _Statistic(
         "calibration",
-        "Calibration in fifths",
+        "Calibration curve",
         "sum of squared departures over fifths of predicted probability",
         _calibration,
         groups="fifth",

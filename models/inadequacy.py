@@ -36,6 +36,7 @@ import xarray as xr
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from data_prep.indicators import INDICATORS
+from models.forecast_scores import BASE_RATE
 from models.inadequacy_data import (
     DEPRIVATION,
     Figures,
@@ -663,6 +664,8 @@ def priors_used(
     if len(observations.frameworks) > 1:
         names.append("framework_effect")
     names += PRIORS_OF[options.shrinkage]
+    if len(observations.scales) == 1 and "variance_part" in names:
+        names.remove("variance_part")
     if options.region_effect == "pooled":
         names.append("region_sd")
     if options.la_effect == "pooled":
@@ -813,11 +816,12 @@ def answer(
     better = rows("p_better_later")
     if len(gains):
         parts = [
-            f"{row['against']} by {_signed(row['mean'])} nats per inspection "
-            f"({_signed(row['lower'])} to {_signed(row['upper'])}, probability of a gain {p:.2f})"
+            f"over {'the ' if row['against'] == BASE_RATE else ''}{row['against']} "
+            f"{_signed(row['mean'])} ({_signed(row['lower'])} to {_signed(row['upper'])}, "
+            f"probability of a gain {p:.2f})"
             for row, p in zip(gains.to_dict("records"), better["mean"], strict=True)
         ]
-        text += f" Out of time the log score beats that of the {' and that of '.join(parts)}."
+        text += f" Out of time the log score gains, in nats per inspection: {'; '.join(parts)}."
     return text
 
 
@@ -858,6 +862,8 @@ SPEC = ModelSpec(
         "A missing figure says nothing of the judgement beyond what the figure would.",
         "When an authority is inspected does not hang on what the figures leave out.",
         "A judgement under one framework means the same as under another, but for its frequency.",
+        "Most effects are small: the shrinkage prior says so beforehand, so that 'no practical "
+        "association' is in part its own word.",
     ),
     cannot_say=(
         "What an authority's judgement would have been with another figure: nothing was assigned.",

@@ -35,7 +35,9 @@ def predictor_effects(shrinkage: Shrinkage, priors: Mapping[str, Prior]) -> pt.T
     score = pm.Normal("effect_z", 0, 1, dims="predictor")
     if shrinkage == "r2d2":
         share = draw_from(priors["explained_share"])
-        part = draw_from(priors["variance_part"], dims="predictor")
+        # A single predictor has all that is explained: nothing is left to draw.
+        several = len(pm.modelcontext(None).coords["predictor"]) > 1
+        part = draw_from(priors["variance_part"], dims="predictor") if several else 1.0
         scale = pt.sqrt(LATENT_VARIANCE * share / (1 - share) * part)
     else:
         shrunk = draw_from(priors["global_scale"]) * draw_from(

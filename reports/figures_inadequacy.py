@@ -16,6 +16,7 @@ from reports.figures import (
     LEGEND,
     OBSERVED,
     Panel,
+    count_axis,
     new_figure,
     not_assessed,
     tick,
@@ -115,6 +116,7 @@ def plot_scores(rows: list[tuple[str, str, pd.DataFrame, float]]) -> Figure:
         axes.set_ylim(-0.6, len(labels) - 0.4)
         axes.set_title(title)
         axes.grid(True, axis="x")
+        count_axis(axes.xaxis, 4)
     handles = [
         axes.plot([], [], color=COLOURS[sample], linewidth=5, label=words)[0]
         for sample, words in SAMPLES.items()
@@ -193,7 +195,7 @@ def plot_calibration(tables: dict[str, pd.DataFrame]) -> Figure:
 
 
 def _calibration(run: Run) -> Panel:
-    key, title = "calibration", "Calibration of the probabilities"
+    key, title = "calibration", "Calibration curve of the probabilities"
     tables = {}
     for sample in SAMPLES:
         parts = {
