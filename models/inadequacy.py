@@ -418,11 +418,11 @@ def declared_estimands(options: InadequacyOptions) -> tuple[Estimand, ...]:
         ),
         Estimand(
             "p_inadequate",
-            "Inadequate if inspected in the latest year",
+            "Inadequate if inspected in the latest year; not for decisions on any one",
             "per cent",
             "probability that an inspection of the authority which read the latest year's figures "
             "would end inadequate, under the latest framework fitted; authorities with those "
-            "figures only. Not for use in deciding about any one authority",
+            "figures only. No forecast to act on, for deciding whom to inspect or for ranking",
             "these authorities, a hypothetical inspection",
             ("la",),
         ),

@@ -706,6 +706,7 @@ def describe_inspections(observations: InadequacyObservations) -> dict[str, obje
         "national_years": [],
         "las": len(observations.las),
         "las_without_figures": [names[code] for code in never],
+        "cells_are": "Inspections (a cell is one of them)",
         "cells": len(fitted) + len(observations.later) + len(dropped),
         "used": len(fitted),
         "exact": len(fitted),
