@@ -252,13 +252,18 @@ def observe_inadequacy(
     las = las[~las.index.isin(list(exclude))]
     everything = _inspections(cube, options)
     reason = _reasons(everything, las, options, years)
+    edition = _edition(cube, options, everything[reason == ""])
+    if edition is not None:
+        # The model of deprivation alone would share an unknown with the other where it is missing.
+        scores = read_deprivation(cube, options.deprivation, edition)
+        unscored = everything["la"].map(scores).isna()
+        reason = reason.mask((reason == "") & unscored, "deprivation: not known")
     used = everything[reason == ""].reset_index(drop=True)
     is_later = pd.Series(False, index=used.index)
     if options.train_until != "all":
         is_later = used["began"] > pd.Timestamp(options.train_until)
     fitted, later = (used[part].reset_index(drop=True) for part in (~is_later, is_later))
     _check_outcome(cube, fitted, later, options, reason)
-    edition = _edition(cube, options, fitted)
     tables = [_transformed(table, INDICATORS[name]) for name in options.predictors]
     if edition is not None:
         tables.append(_of_deprivation(cube, options.deprivation, edition, las))
@@ -494,7 +499,7 @@ def _transformed(table: xr.Dataset, indicator: Indicator) -> _Table:
     )
 
 
-def _edition(cube: xr.DataTree, options: Choices, fitted: pd.DataFrame) -> int | None:
+def _edition(cube: xr.DataTree, options: Choices, used: pd.DataFrame) -> int | None:
     """The newest edition of the index that was out before the inspections, else the oldest."""
     if options.deprivation == "none":
         return None
@@ -506,7 +511,7 @@ def _edition(cube: xr.DataTree, options: Choices, fitted: pd.DataFrame) -> int |
         if bool(group[score].sel(edition=edition).notnull().any())
     ]
     # Without any, reading it says what is wrong.
-    return max([e for e in known if e < fitted["year"].min()], default=min(known, default=0))
+    return max([e for e in known if e < used["year"].min()], default=min(known, default=0))
 
 
 def _of_deprivation(cube: xr.DataTree, measure: str, edition: int, las: pd.DataFrame) -> _Table:

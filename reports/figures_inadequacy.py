@@ -79,10 +79,11 @@ def _odds_ratios(run: Run) -> Panel:
     if rows.empty:
         return not_assessed(key, title, _reason(run, key))
     raises = run.estimand("p_raises").set_index("predictor")["mean"]
+    records: list[Any] = rows.to_dict("records")
     shows = "; ".join(
         f"{row['predictor']}: {estimate(row).mean} ({estimate(row).interval}), probability "
         f"{probability(raises.get(row['predictor']))} of higher odds"
-        for row in rows.to_dict("records")
+        for row in records
     )
     return Panel(
         key,

@@ -178,6 +178,19 @@ def test_the_index_is_the_newest_that_was_out(world: xr.DataTree) -> None:
     assert observe(world, years=(2010, 2014), predictors=()).deprivation_edition == 2007
 
 
+def test_without_a_score_of_deprivation_an_inspection_is_dropped(world: xr.DataTree) -> None:
+    la = str(observe(world).inspections["la"].iloc[0])
+    copy = world.copy(deep=True)
+    group = copy["deprivation"].to_dataset()
+    group["imd_score"] = group["imd_score"].where(group["la"] != la)
+    copy["deprivation"] = xr.DataTree(group)
+    seen = observe(copy)
+    assert la not in set(seen.inspections["la"])
+    assert "deprivation: not known" in set(seen.dropped.loc[seen.dropped["la"] == la, "reason"])
+    assert seen.figures.known[:, -1].all()
+    assert la in set(observe(copy, deprivation="none").inspections["la"])
+
+
 def test_the_latest_year_has_figures_of_most(world: xr.DataTree) -> None:
     assert observe(world, predictors=(RE,)).latest_year == 2014
     seen = observe(world, timing="same_year", predictors=(RE,))
