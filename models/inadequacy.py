@@ -702,7 +702,8 @@ def blocks(options: InadequacyOptions) -> tuple[Block, ...]:
 
 _TIMING = {
     "same_year": "figures of the same financial year as the inspection, part of it after the "
-    "inspection and none of it taken to be published by then: what follows describes and does not predict",
+    "inspection and none of it taken to be published by then: what follows describes and does not "
+    "predict",
     "year_before": "figures of the last financial year that ended before the inspection",
     "mean_of_earlier": "means of figures of the last {} financial years that ended before the "
     "inspection",

@@ -16,6 +16,7 @@ from data_prep.errors import DataError, Fault
 from data_prep.indicators import CIN, CLA, INDICATORS, MEASURES, WORKFORCE, Indicator, Regime
 from data_prep.joint_observations import read_deprivation
 from data_prep.schema import FRAMEWORKS, GRADES
+from data_prep.selection import why_left_out
 
 DEPRIVATION = "deprivation"
 INADEQUATE = GRADES.index("inadequate")
@@ -477,7 +478,8 @@ def _transformed(table: xr.Dataset, indicator: Indicator) -> _Table:
     part, base = indicator.numerator, indicator.denominator
     middle = (table[f"{base}_lower"] + table[f"{base}_upper"]) / 2
     whole = table[base].fillna(middle).to_numpy()
-    whole = np.where(whole > 0, whole, np.nan)
+    left_out = (why_left_out(table, part) != "") | (why_left_out(table, base) != "")
+    whole = np.where((whole > 0) & ~left_out, whole, np.nan)
 
     def bound(end: str) -> pd.DataFrame:
         count = np.maximum(table[f"{part}_{end}"].to_numpy(), 0)

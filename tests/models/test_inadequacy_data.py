@@ -178,6 +178,20 @@ def test_the_index_is_the_newest_that_was_out(world: xr.DataTree) -> None:
     assert observe(world, years=(2010, 2014), predictors=()).deprivation_edition == 2007
 
 
+def test_figures_left_out_by_a_rule_are_missing(world: xr.DataTree) -> None:
+    plain = observe(world, predictors=(RE,), deprivation="none")
+    copy = world.copy(deep=True)
+    table = copy["cube"].to_dataset()
+    reasons = np.full((table.sizes["la"], table.sizes["year"]), "", "<U40")
+    reasons[:4] = "left out, confidence low"
+    copy["cube"] = xr.DataTree(table.assign(rereferrals_left_out=(("la", "year"), reasons)))
+    seen = observe(copy, predictors=(RE,), deprivation="none")
+    chosen = seen.inspections["la"].isin(table["la"].values[:4].astype(str)).to_numpy()
+    assert chosen.any()
+    assert (~seen.figures.known[chosen]).all()
+    assert (seen.figures.known[~chosen] == plain.figures.known[~chosen]).all()
+
+
 def test_without_a_score_of_deprivation_an_inspection_is_dropped(world: xr.DataTree) -> None:
     la = str(observe(world).inspections["la"].iloc[0])
     copy = world.copy(deep=True)
