@@ -7,6 +7,7 @@ import xarray as xr
 
 from data_prep.errors import DataError
 from data_prep.published import build_published
+from data_prep.schema import cube_hash
 from models.inadequacy import SPEC, InadequacyOptions
 
 RAW = Path(__file__).parents[2] / ".." / "shared" / "data"
@@ -20,6 +21,8 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def cube() -> xr.DataTree:
     tree, _ = build_published(RAW, range(2010, 2025), [])
+    # Given when a cube is saved; what is observed carries it.
+    tree.attrs["cube_hash"] = cube_hash(tree)
     return tree
 
 
