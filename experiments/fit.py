@@ -24,6 +24,7 @@ from experiments.criticism import criticise
 from experiments.diagnostics import diagnose, summarise
 from experiments.gates import Gate, is_reportable, judge_computation, loosened
 from experiments.predictive import Check, check_predictive
+from experiments.predictive_inspections import check_inspections
 
 log = logging.getLogger("experiments")
 
@@ -152,7 +153,8 @@ def _write_run(prepared: Prepared, folder: Path, command: str) -> None:
         tree["criticism"] = xr.DataTree(criticise(tree))
         gates = judge_computation(diagnostics, summary, statistics, config.gates)
         coords = spec.coords(observations, options)
-        checks = check_predictive(tree, coords, list(observations.las["region"]))
+        check = check_inspections if "framework" in tree["constant_data"] else check_predictive
+        checks = check(tree, coords, list(observations.las["region"]))
     with stages("writing"):
         (folder / "config.toml").write_text(tomli_w.dumps(experiment.resolved()))
         diagnostics.to_csv(folder / "diagnostics.csv", index=False, float_format="%.6g")
@@ -315,7 +317,11 @@ def _spec_document(prepared: Prepared, summary: pd.DataFrame, answer: Any) -> di
 
 
 def _outcomes(observations: Any) -> list[dict[str, str]]:
-    """Every outcome of the model, in words; most models have one."""
+    """Every outcome of the model, in words; most models have one. What is no measure of a cube has
+    words of its own.
+    """
+    if own := getattr(observations, "outcome_words", None):
+        return list(own)
     names = getattr(observations, "outcomes", None) or (observations.outcome,)
     return [
         {"name": name, "label": m.label, "units": m.units, "definition": m.definition}

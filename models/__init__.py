@@ -38,6 +38,10 @@ CATALOGUE: dict[str, Entry] = {
         "models.formula",
         "What does a formula of the user's own say, fitted beside our models?",
     ),
+    "inadequacy": Entry(
+        "models.inadequacy",
+        "Which published indicators come before an inadequate Ofsted judgement?",
+    ),
 }
 
 

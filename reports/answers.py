@@ -10,6 +10,7 @@ from reports.figures import ACCENT, ACCENT_SOFT, INK, Panel, new_figure, not_ass
 from reports.figures_deprivation import deprivation_panels
 from reports.figures_formula import formula_panels
 from reports.figures_funnel import funnel_panels
+from reports.figures_inadequacy import inadequacy_panels
 from reports.figures_timeliness import timeliness_panels
 from reports.run_folder import Run
 from reports.wording import (
@@ -367,4 +368,5 @@ ANSWERS: dict[str, Callable[[Run], list[Panel]]] = {
     "funnel": funnel_panels,
     "timeliness": timeliness_panels,
     "formula": formula_panels,
+    "inadequacy": inadequacy_panels,
 }
