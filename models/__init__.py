@@ -29,6 +29,10 @@ CATALOGUE: dict[str, Entry] = {
         "models.timeliness",
         "Does timelier work go with fewer re-referrals, within and between authorities?",
     ),
+    "aftermath": Entry(
+        "models.aftermath",
+        "What changes in an authority in the years after an inadequate judgement?",
+    ),
 }
 
 
