@@ -7,6 +7,7 @@ import pandas as pd
 
 from reports import figures_trend as plots
 from reports.figures import ACCENT, ACCENT_SOFT, INK, Panel, new_figure, not_assessed
+from reports.figures_aftermath import aftermath_panels
 from reports.figures_deprivation import deprivation_panels
 from reports.figures_timeliness import timeliness_panels
 from reports.run_folder import Run
@@ -363,4 +364,5 @@ ANSWERS: dict[str, Callable[[Run], list[Panel]]] = {
     "national_trend": national_trend,
     "deprivation": deprivation_panels,
     "timeliness": timeliness_panels,
+    "aftermath": aftermath_panels,
 }
