@@ -85,8 +85,8 @@ def _event_study(run: Run) -> Panel:
         alt="Judged against comparison authorities by year since publication, and the model's "
         "changes.",
         read="Above, figures of judged less comparison authorities of the same stack, from the "
-        "year before: left of the dashed line nothing should be seen. Below, the change that answers. "
-        "Where a bad year led to the judgement the two part: above, its passing looks like a "
+        "year before: left of the dashed line nothing should be seen. Below, the change that "
+        "answers. Where a bad year led to the judgement the two part: above, its passing looks like a "
         "change. A descriptive difference-in-differences, not an effect by assignment.",
         shows=shows,
         interval=run.interval,
@@ -153,10 +153,11 @@ def _checks(run: Run) -> Panel:
 def plot_cells(judged: pd.DataFrame, comparison: pd.DataFrame) -> Figure:
     """Authorities by cohort and event time: judged in large, comparison in small figures."""
     figure, axes = new_figure(1.2 + 0.32 * len(judged))
-    axes.imshow(judged.to_numpy(float), cmap=_pale(), aspect="auto", vmin=0)
+    numbers = np.stack([judged.to_numpy(int), comparison.to_numpy(int)], axis=-1)
+    axes.imshow(numbers[..., 0], cmap=_pale(), aspect="auto", vmin=0)
     for row in range(len(judged)):
         for column in range(judged.shape[1]):
-            n, m = int(judged.iat[row, column]), int(comparison.iat[row, column])
+            n, m = numbers[row, column]
             text = f"{n}  ({m})" if n else "not estimable"
             axes.text(
                 column,
