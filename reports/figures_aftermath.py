@@ -86,8 +86,8 @@ def _event_study(run: Run) -> Panel:
         "changes.",
         read="Above, figures of judged less comparison authorities of the same stack, from the "
         "year before: left of the dashed line nothing should be seen. Below, the change that "
-        "answers. Where a bad year led to the judgement the two part: above, its passing looks like a "
-        "change. A descriptive difference-in-differences, not an effect by assignment.",
+        "answers. Where a bad year led to the judgement the two part: above, its passing looks "
+        "like a change. A descriptive difference-in-differences, not an effect by assignment.",
         shows=shows,
         interval=run.interval,
     )
