@@ -78,7 +78,7 @@ recovery: setup ## recovery of known truth over 20 simulated Englands (half an h
 calibrate: setup $(default_cube) ## simulation-based calibration: MODEL= [VARIANT=] [N=200] [LAS=30] (resumable); writes docs/calibration/
 	@$(PY) -m experiments calibrate --model '$(or $(MODEL),national_trend)' $(choice) $(if $(N),--replicates '$(N)') $(if $(LAS),--las '$(LAS)')
 
-aftermath-study: setup ## coverage of aftermath where judgements follow bad years: [N=40]; writes docs/decisions/
+aftermath-study: setup ## coverage of aftermath where judgements follow bad years: [N=50]; writes docs/decisions/
 	@$(PY) -m experiments.aftermath_study $(if $(N),--replicates '$(N)')
 
 docs: setup ## write the documentation pages that come from the code

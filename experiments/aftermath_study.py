@@ -37,7 +37,7 @@ FIRST_YEAR, LAST_YEAR = 2008, 2019
 # Of the process: spread of levels, yearly departures and what is left of one a year later.
 LEVEL_SD, YEARLY_SD, PERSISTENCE = 0.3, 0.18, 0.6
 BASE_LOG_RATE = -4.6
-SAMPLER = SamplerConfig(draws=500, tune=300, chains=2)
+SAMPLER = SamplerConfig(draws=400, tune=300, chains=2)
 RESULT = Path("docs/decisions/aftermath-coverage.csv")
 SEED = 20161
 
@@ -267,13 +267,13 @@ def main(arguments: list[str]) -> int:
     prepare_runtime()
     study = Study()
     tables = []
-    for world in WORLDS:
-        for number in range(given.replicates):
-            tables.append(study.replicate(world, number))
-        print(f"{world.name}: {given.replicates} worlds")
-    found = summarise_study(pd.concat(tables, ignore_index=True))
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    found.to_csv(given.out, index=False, float_format="%.4g")
+    for number in range(given.replicates):
+        tables += [study.replicate(world, number) for world in WORLDS]
+        print(f"{number + 1} of {given.replicates} worlds of each kind", flush=True)
+        # Written each time, so that a study that is stopped leaves what it has.
+        found = summarise_study(pd.concat(tables, ignore_index=True))
+        found.to_csv(given.out, index=False, float_format="%.4g")
     return 0
 
 
