@@ -29,6 +29,11 @@ def aftermath_panels(run: Run) -> list[Panel]:
     return [_event_study(run), _checks(run), _cells(run), _cohorts(run)]
 
 
+def _event(years: float) -> str:
+    """Years since publication with their sign: -1, 0, +1."""
+    return f"{int(years):+d}" if years else "0"
+
+
 def plot_event_study(path: pd.DataFrame, change: pd.DataFrame, judged: pd.Series) -> Figure:
     """Contrasts between judged and comparison authorities above, the model's changes below.
 
@@ -53,10 +58,7 @@ def plot_event_study(path: pd.DataFrame, change: pd.DataFrame, judged: pd.Series
         "Model: change beyond level, nation and what carries over", fontsize=9, loc="left"
     )
     events = sorted({-1, *path["event_time"].astype(int), *change["event_time"].astype(int)})
-    labels = [f"{k:+d}" if k else "0" for k in events]
-    labels = [
-        f"{label}\nn={int(judged.get(k, 0))}" for label, k in zip(labels, events, strict=True)
-    ]
+    labels = [f"{_event(k)}\nn={int(judged.get(k, 0))}" for k in events]
     below.set_xticks(events, labels)
     below.set_xlabel("Years since publication, and judged authorities with a figure")
     return figure
@@ -168,8 +170,8 @@ def plot_cells(judged: pd.DataFrame, comparison: pd.DataFrame) -> Figure:
                 fontsize=8 if n else 6.5,
                 color=INK if n else GREY,
             )
-    axes.set_xticks(range(judged.shape[1]), [f"{k:+d}" if k else "0" for k in judged.columns])
-    axes.set_yticks(range(len(judged)), [str(cohort) for cohort in judged.index])
+    axes.set_xticks(range(judged.shape[1]), [_event(k) for k in judged.columns])
+    axes.set_yticks(range(len(judged)), [str(int(cohort)) for cohort in judged.index])
     axes.set_xlabel("Years since publication")
     axes.set_ylabel("Cohort: year of publication")
     return figure
