@@ -44,7 +44,7 @@ from data_prep.joint_observations import (
     read_deprivation,
     without_authorities,
 )
-from models.effects import slopes_are_clear
+from models.effects import authority_scatter, scatter_spread_prior, slopes_are_clear
 from models.gradients import PERCENTILES, fifths, observed_ratio, slope_index, weighted_by_fifth
 from models.joint import (
     centred_paths,
@@ -53,6 +53,7 @@ from models.joint import (
     levels_are_clear,
     pairs,
     pooled_slopes,
+    shared_scatter,
     smooth_scores,
 )
 from models.likelihoods import dispersion_of, negative_binomial_counts
@@ -126,6 +127,11 @@ class DeprivationOptions(Options):
     neighbours' (BYM2)"""
     la_effect: Literal["level", "level_and_slope"] = "level"
     """whether authorities differ in level alone or also in growth"""
+    scatter: Literal["common", "by_authority", "none"] = "common"
+    """scatter around the model: one for all, one for each authority, or none (plain Poisson, for
+    comparison alone)"""
+    busy_years: Literal["ignored", "shared"] = "ignored"
+    """whether the scatter of an authority's year is partly shared by all outcomes"""
 
 
 PRIORS = {
@@ -237,6 +243,15 @@ PRIORS = {
             {"sigma": 0.3},
             "an authority's rate departs from its own level by up to 60 % in a year",
             "published within-authority scatter is .15 to .27",
+        ),
+        scatter_spread_prior(),
+        Prior(
+            "shared_scatter_sd",
+            "HalfNormal",
+            {"sigma": 0.2},
+            "a busy year one sd up raises an outcome's rate by up to 48 % (95 %)",
+            "busy years alone; published scatter within authorities is .15 to .27, of which a "
+            "part is shared",
         ),
     )
 }
@@ -373,6 +388,12 @@ def _impossible(observations: DeprivationCounts, options: DeprivationOptions) ->
             "a drift beside authorities that cannot grow apart would look surer than it is",
             "set options.la_effect=level_and_slope",
         )
+    if options.busy_years == "shared" and len(options.outcomes) == 1:
+        refuse(
+            "busy_years",
+            "one outcome shares its years with no other",
+            "set options.busy_years=ignored, or explain several outcomes",
+        )
     if options.level_structure == "regions" and "region" in options.adjustment:
         refuse(
             "adjustment",
@@ -467,16 +488,30 @@ def build(
         if options.la_effect == "level_and_slope":
             time = np.asarray(cells["year"], float) - _middle_years(observations)[outcome]
             log_mean += pt.stack(_slopes(observations, options, priors), axis=1)[la, outcome] * time
-        scatter_sd = draw_from(priors["scatter_sd"], dims="outcome")
+        if options.busy_years == "shared":
+            log_mean += shared_scatter(priors, dims=("la", "year"))[la, year, outcome]
         negative_binomial_counts(
             "y",
             log_mean=log_mean,
-            dispersion=dispersion_of(scatter_sd)[outcome],
+            dispersion=_dispersion(options, priors, la, outcome),
             lower=cells["lower"].to_numpy(),
             upper=cells["upper"].to_numpy(),
             dims="obs",
         )
     return model
+
+
+def _dispersion(
+    options: DeprivationOptions, priors: Mapping[str, Prior], la: np.ndarray, outcome: np.ndarray
+) -> pt.TensorVariable:
+    """Dispersion of each cell, given its authority and outcome by position."""
+    if options.scatter == "none":
+        return dispersion_of(pt.zeros(len(outcome)))
+    common = draw_from(priors["scatter_sd"], dims="outcome")
+    if options.scatter == "common":
+        return dispersion_of(common)[outcome]
+    own = authority_scatter(priors, common[None, :], dims=("la", "outcome"))
+    return dispersion_of(own)[la, outcome]
 
 
 def constant_data(observations: DeprivationCounts) -> xr.Dataset:
@@ -912,10 +947,17 @@ def equations(options: DeprivationOptions) -> list[str]:
     """The model that these options choose, a line each."""
     grows, drifts = options.la_effect == "level_and_slope", options.slope == "drifting"
     lines = [
-        "y[i,t,k] ~ NegativeBinomial(mu[i,t,k], dispersion[k] = 1 / scatter_sd[k]²);"
-        " a suppressed or rounded count enters as the probability of its interval",
+        {
+            "common": "y[i,t,k] ~ NegativeBinomial(mu[i,t,k], dispersion[k] = 1 / scatter_sd[k]²);",
+            "by_authority": "y[i,t,k] ~ NegativeBinomial(mu[i,t,k], dispersion[i,k] = 1 / "
+            "scatter[i,k]²), log scatter[i,k] ~ Normal(log scatter_sd[k], scatter_spread);",
+            "none": "y[i,t,k] ~ Poisson(mu[i,t,k]), as a negative binomial with a scatter of a "
+            "thousandth;",
+        }[options.scatter]
+        + " a suppressed or rounded count enters as the probability of its interval",
         "log mu[i,t,k] = log exposure[i,t,k] + la_level[i,k] + year_path[t,k]"
-        + (" + la_slope[i,k] (t - t0[k])" if grows else ""),
+        + (" + la_slope[i,k] (t - t0[k])" if grows else "")
+        + (" + shared_scatter_sd[k] busy[i,t]" if options.busy_years == "shared" else ""),
         "expected[i,k] = outcome_level[k] + deprivation_slope[k] x[i]"
         + (" + deprivation_curvature[k] (x[i]² - mean)" if options.curvature else "")
         + (" + sum of adjustment_effect[k] x adjustment[i]" if options.adjustment else ""),
@@ -961,7 +1003,12 @@ def priors_used(options: DeprivationOptions, observations: DeprivationCounts) ->
     ]
     if options.la_effect == "level_and_slope":
         names.append("la_slope_sd")
-    names.append("scatter_sd")
+    if options.scatter != "none":
+        names.append("scatter_sd")
+    if options.scatter == "by_authority":
+        names.append("scatter_spread")
+    if options.busy_years == "shared":
+        names.append("shared_scatter_sd")
     return tuple(names)
 
 
@@ -999,7 +1046,10 @@ def blocks(options: DeprivationOptions) -> tuple[Block, ...]:
                 "la_slope_sd",
             ),
         ),
-        Block("scatter", ("scatter_sd",)),
+        Block(
+            "scatter",
+            ("scatter_sd", "scatter_spread", "la_scatter_z", "shared_scatter_sd", "la_year_z"),
+        ),
     )
 
 
@@ -1051,18 +1101,18 @@ def answer(
     for name in observations.outcomes:
         ratio, ends = per_sd.loc[name], fifth.loc[name]
         parts.append(
-            f"{_within(MEASURES[name].label)} by a factor of {three_figures(ratio['mean'])} "
+            f"{_within(MEASURES[name].label)} by {three_figures(ratio['mean'])} "
             f"({_interval(ratio)}; most against least deprived fifth "
             f"{three_figures(ends['mean'])})"
         )
     base = {
-        "children": "of rates per child",
-        "referrals": "of rates per referral",
-        "previous_stage": "of rates per case of the stage before",
+        "children": "rates per child",
+        "referrals": "rates per referral",
+        "previous_stage": "rates per case of the stage before",
     }[options.denominator]
     return (
-        f"Where deprivation ({index}) is one standard deviation higher the model expects, "
-        f"{base}, {'; '.join(parts)} (90% intervals)."
+        f"Where deprivation ({index}) is one standard deviation higher the model expects {base} "
+        f"to be multiplied: {'; '.join(parts)} (90% intervals)."
     )
 
 
@@ -1098,7 +1148,8 @@ SPEC = ModelSpec(
         "Levels beyond the gradient are normal on the log scale; those of different outcomes are "
         "correlated.",
         "Scatter around levels is independent between authorities, years and outcomes; a busy year "
-        "that runs through several outcomes makes their correlations look a little higher.",
+        "that runs through several outcomes makes the correlations of their levels look higher and "
+        "the rates of authorities surer than they are, unless busy years are shared by option.",
         "A missing return says nothing about the count that is missing.",
     ),
     cannot_say=(
@@ -1122,6 +1173,8 @@ SPEC = ModelSpec(
         "smooth_share",
         "la_slope_sd",
         "scatter_sd",
+        "scatter_spread",
+        "shared_scatter_sd",
     ),
     figures=("deprivation",),
     notes=notes,

@@ -12,6 +12,7 @@ from data_prep.errors import DataError
 from data_prep.simulated import SimulationOptions, build_simulated
 from experiments.diagnostics import summarise
 from models.deprivation import SPEC, DeprivationCounts, DeprivationOptions
+from tests.models.density import log_density_and_gradient
 
 CHOICES: list[dict[str, Any]] = [
     {},
@@ -28,6 +29,9 @@ CHOICES: list[dict[str, Any]] = [
     {"adjustment": "la_type,children"},
     {"level_structure": "regions"},
     {"level_structure": "spatial"},
+    {"scatter": "by_authority"},
+    {"scatter": "none"},
+    {"busy_years": "shared"},
     {
         "outcomes": "section47",
         "denominator": "referrals",
@@ -59,9 +63,8 @@ GRAPHS = [
 @pytest.mark.parametrize("options", GRAPHS, ids=str)
 def test_density_and_gradient_are_finite(small_world: xr.DataTree, options: dict[str, Any]) -> None:
     model, observations, chosen = build(small_world, **options)
-    point = model.initial_point()
-    assert np.isfinite(model.compile_logp(mode="FAST_COMPILE")(point))
-    gradient = model.compile_dlogp(mode="FAST_COMPILE")(point)
+    density, gradient = log_density_and_gradient(model)
+    assert np.isfinite(density)
     assert np.isfinite(gradient).all()
     assert (gradient != 0).any()
     named = {rv.name.removesuffix("_raw") for rv in model.free_RVs}
@@ -182,6 +185,11 @@ def test_another_score_weakens_the_true_gradient(small_world: xr.DataTree) -> No
         ({"las": 12, "first_year": 2010}, {"slope": "drifting"}, "surer than it is"),
         (
             {"las": 12, "first_year": 2010},
+            {"busy_years": "shared", "outcomes": "referrals"},
+            "shares its years with no other",
+        ),
+        (
+            {"las": 12, "first_year": 2010},
             {"level_structure": "regions", "adjustment": "region"},
             "enter twice",
         ),
@@ -246,7 +254,7 @@ def test_prior_predictive_is_what_an_expert_would_accept(small_world: xr.DataTre
 
 
 def test_outcomes_that_show_least_are_drawn_last() -> None:
-    """Whatever the order asked for; answers keep that order, and correlations their names."""
+    """Whatever the order asked for; answers and correlations keep that order."""
     cube = build_simulated(SimulationOptions(seed=3, las=40, first_year=2010))
     table = cube["cube"].to_dataset().copy(deep=True)
     for suffix in ("", "_lower", "_upper"):
@@ -257,11 +265,11 @@ def test_outcomes_that_show_least_are_drawn_last() -> None:
     model = SPEC.build(observations, options, SPEC.priors)
     names = [rv.name for rv in model.free_RVs]
     assert names.index("la_level_referrals") < names.index("la_level_z_section47")
-    assert model.coords["pair"] == ("section47 and referrals",)
+    assert model.coords["pair"] == ("referrals and section47",)
     values = SPEC.estimands(posterior_like(model), observations, options, SPEC.priors).values
     truth = SPEC.true_estimands(cube, observations, options)
     assert values["ratio_per_sd"]["outcome"].values.tolist() == ["section47", "referrals"]
     for found in (values["level_correlation"], truth["level_correlation"]):
-        assert found["outcome"].values.tolist() == ["section47"]
-        assert found["other_outcome"].values.tolist() == ["referrals"]
+        assert found["outcome"].values.tolist() == ["referrals"]
+        assert found["other_outcome"].values.tolist() == ["section47"]
     assert any("no usable figure for" in note for note in SPEC.notes(observations, options))
