@@ -98,6 +98,9 @@ class AftermathOptions(Options):
     before: Literal["explained", "free"] = "explained"
     """years before: explained by level, nation and carry-over, or free but for the last, from which
     change is then reckoned (the textbook event study)"""
+    judged_levels: Literal["own_mean", "common_mean"] = "own_mean"
+    """whether levels of the judged lie around a mean of their own, or around that of all: the first
+    takes part of a bad year for level, the second draws the judged towards the others"""
     residual: Literal["autocorrelated", "with_scatter"] = "autocorrelated"
     """departures that carry over, alone or with scatter of single years beside them"""
     years_early: int = Field(0, ge=0, le=4)
@@ -306,7 +309,9 @@ def build(
         year_effect = draw_from(priors["year_effect"], dims="year")
         # local authorities
         ever = np.isin(list(observations.las.index), members.loc[members["judged"], "la"])
-        around = level + draw_from(priors["judged_level"]) * ever.astype(float)
+        around = level
+        if options.judged_levels == "own_mean":
+            around = level + draw_from(priors["judged_level"]) * ever.astype(float)
         level_sd = draw_from(priors["la_level_sd"])
         if decided_by_data(
             "levels_are_clear", lambda: levels_are_clear(observations), in_study=False
@@ -501,6 +506,7 @@ def equations(options: AftermathOptions) -> list[str]:
         (False, True): f"NegBin({whole}[i,t] exp(la_year[i,t]), dispersion = 1 / scatter_sd²)",
         (True, True): f"BetaBinomial({whole}[i,t], log odds la_year[i,t], 1 / scatter_sd²)",
     }[is_share, has_scatter]
+    own = options.judged_levels == "own_mean"
     date = f"g - {options.years_early}" if options.years_early else "g"
     when = "t >= " + date if options.before == "explained" else f"t is not {date} - 1"
     return [
@@ -509,8 +515,9 @@ def equations(options: AftermathOptions) -> list[str]:
         f"stack_path[g, t - ({date})] + cohort_effect[g, t - ({date})] where i was judged in g and "
         f"{when} + departure[i,t]",
         "departure[i,t] = persistence departure[i,t-1] + Normal(0, yearly_sd), stationary within i",
-        f"la_level[i] ~ Normal({level_prior(options)} + judged_level (i judged so in any stack), "
-        "la_level_sd)",
+        f"la_level[i] ~ Normal({level_prior(options)}"
+        + (" + judged_level (i judged so in any stack)" if own else "")
+        + ", la_level_sd)",
         "cohort_effect[g,k] ~ Normal(effect[k], effect_sd); stack_path[g,k] ~ Normal(0, stack_sd)",
         "year_effect[t] ~ Normal of fixed size, years sum to zero",
     ]
@@ -529,6 +536,8 @@ def priors_used(options: AftermathOptions, observations: AftermathObservations) 
         "yearly_sd",
         "persistence",
     ]
+    if options.judged_levels == "common_mean":
+        names.remove("judged_level")
     if options.residual == "with_scatter":
         names.append("scatter_sd")
     return tuple(names)

@@ -29,7 +29,7 @@ def aftermath_panels(run: Run) -> list[Panel]:
     return [_event_study(run), _checks(run), _cells(run), _cohorts(run)]
 
 
-def _event(years: float) -> str:
+def _event(years: Any) -> str:
     """Years since publication with their sign: -1, 0, +1."""
     return f"{int(years):+d}" if years else "0"
 

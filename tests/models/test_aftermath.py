@@ -33,6 +33,7 @@ CHANGES: list[dict[str, Any]] = [
     {"outcome": "icpc_15_days", "residual": "with_scatter"},
     {"before": "free"},
     {"years_early": 3},
+    {"judged_levels": "common_mean"},
     {"comparison": "matched"},
     {"comparison": "neighbours"},
     {"judgement": "requires_improvement"},
@@ -202,7 +203,7 @@ def is_finite(model: pm.Model) -> bool:
 
 
 # Others differ in their cells alone.
-GRAPHS = CHANGES[:7]
+GRAPHS = CHANGES[:8]
 
 
 @pytest.mark.parametrize("change", GRAPHS, ids=lambda c: ", ".join(map(str, c.values())) or "base")
