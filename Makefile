@@ -29,7 +29,7 @@ cube_name = $(or $(NAME),published-$(YEARS))
 # Simulated England is built when no other cube is named.
 default_cube = $(if $(CUBE),,results/cubes/simulated.nc)
 
-.PHONY: help setup fit check report list data data-list cube profile simulate test recovery calibrate docs lint lock clean
+.PHONY: help setup fit check report list data data-list cube profile simulate test recovery calibrate aftermath-study docs lint lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -77,6 +77,9 @@ recovery: setup ## recovery of known truth over 20 simulated Englands (half an h
 
 calibrate: setup $(default_cube) ## simulation-based calibration: MODEL= [VARIANT=] [N=200] [LAS=30] (resumable); writes docs/calibration/
 	@$(PY) -m experiments calibrate --model '$(or $(MODEL),national_trend)' $(choice) $(if $(N),--replicates '$(N)') $(if $(LAS),--las '$(LAS)')
+
+aftermath-study: setup ## coverage of aftermath where judgements follow bad years: [N=50]; writes docs/decisions/
+	@$(PY) -m experiments.aftermath_study $(if $(N),--replicates '$(N)')
 
 docs: setup ## write the documentation pages that come from the code
 	@$(PY) -m experiments docs

@@ -42,6 +42,10 @@ CATALOGUE: dict[str, Entry] = {
         "models.inadequacy",
         "Which published indicators come before an inadequate Ofsted judgement?",
     ),
+    "aftermath": Entry(
+        "models.aftermath",
+        "What changes in an authority in the years after an inadequate judgement?",
+    ),
 }
 
 

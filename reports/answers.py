@@ -7,6 +7,7 @@ import pandas as pd
 
 from reports import figures_trend as plots
 from reports.figures import ACCENT, ACCENT_SOFT, INK, Panel, new_figure, not_assessed
+from reports.figures_aftermath import aftermath_panels
 from reports.figures_deprivation import deprivation_panels
 from reports.figures_formula import formula_panels
 from reports.figures_funnel import funnel_panels
@@ -369,4 +370,5 @@ ANSWERS: dict[str, Callable[[Run], list[Panel]]] = {
     "timeliness": timeliness_panels,
     "formula": formula_panels,
     "inadequacy": inadequacy_panels,
+    "aftermath": aftermath_panels,
 }
