@@ -19,9 +19,14 @@ ONLY ?=
 FROM ?=
 N ?=
 LAS ?=
+WHERE ?=
+YES ?=
+FILE ?=
 
 # One word each, so that an empty variable adds no argument.
 choice = $(if $(VARIANT),--variant '$(VARIANT)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)')
+
+where = $(foreach item,$(WHERE),--where '$(item)')
 
 # A cube is named after its years unless it is given a name.
 cube_name = $(or $(NAME),published-$(YEARS))
@@ -30,6 +35,7 @@ cube_name = $(or $(NAME),published-$(YEARS))
 default_cube = $(if $(CUBE),,results/cubes/simulated.nc)
 
 .PHONY: help setup fit check report list data data-list cube profile simulate test recovery calibrate docs lint lock clean
+.PHONY: runs prune export import
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,6 +52,18 @@ check: setup $(default_cube) ## check a config against its cube without fitting:
 report: setup ## render again: RUN=id a run's report, or CUBE= a cube's data report
 	@$(if $(CUBE),$(PY) -m experiments data-report --cube '$(CUBE)')
 	@$(if $(or $(RUN),$(if $(CUBE),,none)),$(PY) -m experiments report --run '$(RUN)')
+
+runs: setup ## list stored runs, what is stale and why: [WHERE="model=deprivation reportable=false"]
+	@$(PY) -m experiments runs $(where)
+
+prune: setup ## list the stored runs that meet every condition, and remove them with YES=1: WHERE="stale=true"
+	@$(PY) -m experiments prune $(where) $(if $(YES),--yes)
+
+export: setup ## write a run as one zip into results/exports: RUN=id
+	@$(PY) -m experiments export --run '$(RUN)'
+
+import: setup ## take in a zip that export wrote, and render its report: FILE=path
+	@$(PY) -m experiments import --file '$(FILE)'
 
 list: setup ## list models, their questions and experiments
 	@$(PY) -m experiments list

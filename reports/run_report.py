@@ -1,5 +1,6 @@
 """One run as one self-contained HTML file, from the files of its folder and nothing else."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,10 @@ SECTIONS = (
 )
 
 
-def render_run(run_folder: Path) -> Path:
+def render_run(run_folder: Path, stale: Sequence[str] = ()) -> Path:
     """Write ``report.html`` into a run folder, whole or not at all, and return its path.
+
+    ``stale`` says what changed since the fit, where anything did.
 
     Raises
     ------
@@ -35,7 +38,7 @@ def render_run(run_folder: Path) -> Path:
     """
     folder = Path(run_folder)
     with closing(Run.read(folder)) as run, house_style():
-        html = environment().get_template("run.html").render(_context(run))
+        html = environment().get_template("run.html").render(_context(run), stale=stale)
     return write_page(folder / "report.html", html)
 
 
