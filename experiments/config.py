@@ -224,6 +224,42 @@ def load_experiment(
     return _check(model, name, merged, _Sources(tuple(files), tuple(map(_path_set, sets))), faults)
 
 
+def restore_experiment(
+    name: str, document: Mapping[str, Any], overridden: Sequence[str] = ()
+) -> Experiment:
+    """The experiment of a resolved config, as `Experiment.resolved` gave it or a run stores it.
+
+    Raises
+    ------
+    DataError
+        When this version does not know what the document names.
+    """
+    model = str(document.get("model", ""))
+    if model not in CATALOGUE:
+        raise DataError([unknown_model(model)])
+    spec = load_model(model)
+    try:
+        config = Config.model_validate(document)
+        options = spec.options.model_validate(document.get("options", {}))
+    except ValidationError as error:
+        raise DataError(
+            [
+                Fault(
+                    problem=f"a stored config that this version cannot read: {item['msg']}",
+                    remedy="fit the experiment again",
+                    file=name,
+                    column=".".join(map(str, item["loc"])),
+                )
+                for item in error.errors()
+            ]
+        ) from error
+    stored = document.get("priors", {})
+    priors = {
+        key: Prior(key, **stored[key]) if key in stored else own for key, own in spec.priors.items()
+    }
+    return Experiment(name, config, spec, options, priors, frozenset(overridden))
+
+
 def unknown_model(model: str) -> Fault:
     """The fault of a model that does not exist, with every model and its question."""
     listing = "; ".join(f"{name}: {entry.question}" for name, entry in CATALOGUE.items())

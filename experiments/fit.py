@@ -72,18 +72,31 @@ def prepare(experiment: Experiment) -> Prepared:
     return Prepared(experiment, cube, observations, run_id, sources)
 
 
-def fit(prepared: Prepared, command: str) -> Path:
-    """Sample, judge and store; the finished run folder, without its report."""
+def fit(prepared: Prepared, command: str, *, cores: int | None = None, repeat: bool = True) -> Path:
+    """Sample, judge and store; the finished run folder, without its report.
+
+    Parameters
+    ----------
+    command
+        What repeats the run, for its provenance.
+    cores
+        At most this many at once; all when left out. Draws do not depend on it.
+    repeat
+        Whether a run whose id was stored meanwhile is kept beside the first, or dropped.
+    """
     experiment = prepared.experiment
-    with store.new_run(experiment.name, prepared.run_id) as folder, _logged(folder / "log.txt"):
-        _write_run(prepared, folder, command)
+    with (
+        store.new_run(experiment.name, prepared.run_id, repeat=repeat) as folder,
+        _logged(folder / "log.txt"),
+    ):
+        _write_run(prepared, folder, command, cores or os.cpu_count() or 1)
     run = store.find_run(experiment.name, prepared.run_id)
     if run is None:
         raise RuntimeError(f"{folder} was written and is not there")
     return run
 
 
-def _write_run(prepared: Prepared, folder: Path, command: str) -> None:
+def _write_run(prepared: Prepared, folder: Path, command: str, most_cores: int) -> None:
     # PyMC is imported here, not at the top, so that checks of configs and cubes stay quick.
     from experiments import sampling
 
@@ -109,7 +122,7 @@ def _write_run(prepared: Prepared, folder: Path, command: str) -> None:
         prior, prior_predictive = sampling.draw_prior(model, seeds[0])
     with stages("compiling"):
         compiled = sampling.compile_model(model)
-    cores = min(os.cpu_count() or 1, config.sampler.chains)
+    cores = min(most_cores, config.sampler.chains)
     with stages(f"sampling {config.sampler.chains} chains on {cores} cores"):
         posterior, statistics = sampling.sample(compiled, config.sampler, seeds[1], cores)
     free = [rv.name for rv in model.free_RVs]

@@ -24,6 +24,22 @@ def cube_path(name: str) -> Path:
     return RESULTS / "cubes" / f"{name}.nc"
 
 
+def use_results(folder: Path) -> None:
+    """Keep cubes and runs below ``folder`` from now on, in this process."""
+    global RESULTS
+    RESULTS = folder
+
+
+def results_folder() -> Path:
+    """Where cubes, runs and all that is made of them are kept."""
+    return RESULTS
+
+
+def failures_folder() -> Path:
+    """Where fits that failed are recorded."""
+    return RESULTS / "failures"
+
+
 def runs_folder() -> Path:
     """Where runs are kept."""
     return RESULTS / "runs"
@@ -88,10 +104,11 @@ def resolve_run(text: str) -> Path:
 
 
 @contextlib.contextmanager
-def new_run(experiment: str, run_id: str) -> Iterator[Path]:
+def new_run(experiment: str, run_id: str, *, repeat: bool = True) -> Iterator[Path]:
     """A temporary folder that becomes ``<run-id>`` when the block ends well, else is removed.
 
-    Where a run of the id exists the new one becomes ``<run-id>.2``, and so on.
+    Where a run of the id exists the new one becomes ``<run-id>.2``, and so on; without ``repeat``
+    it is dropped, for the same id means the same draws.
     """
     parent = runs_folder() / experiment
     parent.mkdir(parents=True, exist_ok=True)
@@ -103,15 +120,17 @@ def new_run(experiment: str, run_id: str) -> Iterator[Path]:
     temporary.mkdir()
     try:
         yield temporary
-        _rename(temporary, parent, run_id)
+        _rename(temporary, parent, run_id, repeat)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _rename(temporary: Path, parent: Path, run_id: str) -> None:
+def _rename(temporary: Path, parent: Path, run_id: str, repeat: bool) -> None:
     number = 1
     while True:
         target = parent / (run_id if number == 1 else f"{run_id}.{number}")
+        if not repeat and _is_run(target, run_id):
+            return
         if not target.exists():
             try:
                 os.rename(temporary, target)
