@@ -19,6 +19,9 @@ ONLY ?=
 FROM ?=
 N ?=
 LAS ?=
+VARIANTS ?=
+WORKERS ?=
+CLUSTER ?=
 WHERE ?=
 YES ?=
 FILE ?=
@@ -26,6 +29,7 @@ FILE ?=
 # One word each, so that an empty variable adds no argument.
 choice = $(if $(VARIANT),--variant '$(VARIANT)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)')
 
+workers = $(if $(WORKERS),--workers '$(WORKERS)') $(if $(CLUSTER),--cluster '$(CLUSTER)')
 where = $(foreach item,$(WHERE),--where '$(item)')
 
 # A cube is named after its years unless it is given a name.
@@ -35,7 +39,7 @@ cube_name = $(or $(NAME),published-$(YEARS))
 default_cube = $(if $(CUBE),,results/cubes/simulated.nc)
 
 .PHONY: help setup fit check report list data data-list cube profile simulate test recovery calibrate docs lint lock clean
-.PHONY: runs prune export import
+.PHONY: runs prune export import fits test-slow
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -52,6 +56,9 @@ check: setup $(default_cube) ## check a config against its cube without fitting:
 report: setup ## render again: RUN=id a run's report, or CUBE= a cube's data report
 	@$(if $(CUBE),$(PY) -m experiments data-report --cube '$(CUBE)')
 	@$(if $(or $(RUN),$(if $(CUBE),,none)),$(PY) -m experiments report --run '$(RUN)')
+
+fits: setup $(default_cube) ## fit and report several variants, or all: MODEL= [VARIANTS="a b"] [WORKERS=2 | CLUSTER=tcp://host:8786] [CUBE=] [SET=]
+	@$(PY) -m experiments fits --model '$(MODEL)' $(foreach item,$(VARIANTS),--variant '$(item)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)') $(workers)
 
 runs: setup ## list stored runs, what is stale and why: [WHERE="model=deprivation reportable=false"]
 	@$(PY) -m experiments runs $(where)
@@ -89,6 +96,9 @@ results/cubes/simulated.nc: $(wildcard data_prep/*.py data_prep/simulated/*.py) 
 
 test: setup ## run the tests that every change must pass
 	@$(PY) -m pytest -q -n auto --dist loadfile
+
+test-slow: setup ## the slow tests too: Dask schedulers and workers that come and go
+	@CSC_SLOW_TESTS=1 $(PY) -m pytest -q tests/experiments/test_cluster.py tests/experiments/test_shared_code.py
 
 recovery: setup ## recovery of known truth over 20 simulated Englands (half an hour); writes docs/recovery/
 	@$(PY) -m experiments recover --model '$(or $(MODEL),national_trend)'

@@ -87,6 +87,9 @@ class SamplerConfig(_Section):
     """acceptance rate that the step size is tuned to"""
     max_treedepth: int = Field(10, ge=5, le=15)
     """longest trajectory, in doublings"""
+    share_code: bool = False
+    """whether covariates are data to the compiled code, so that fits of one graph share it; a run
+    with it differs in chance from one without"""
 
 
 class GateLimits(_Section):

@@ -5,7 +5,7 @@ import os
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -99,6 +99,7 @@ def fit(prepared: Prepared, command: str, *, cores: int | None = None, repeat: b
 def _write_run(prepared: Prepared, folder: Path, command: str, most_cores: int) -> None:
     # PyMC is imported here, not at the top, so that checks of configs and cubes stay quick.
     from experiments import sampling
+    from models.replaceable import exchangeable_covariates
 
     experiment, spec = prepared.experiment, prepared.experiment.spec
     options, observations = experiment.options, prepared.observations
@@ -116,12 +117,14 @@ def _write_run(prepared: Prepared, folder: Path, command: str, most_cores: int) 
         observations.cube_name,
         observations.kind,
     )
-    with stages("building the model"):
+    shares = config.sampler.share_code
+    with stages("building the model"), exchangeable_covariates() if shares else nullcontext():
         model = spec.build(observations, options, experiment.priors)
     with stages("drawing from the prior"):
         prior, prior_predictive = sampling.draw_prior(model, seeds[0])
     with stages("compiling"):
-        compiled = sampling.compile_model(model)
+        compile_model = sampling.compile_shared if shares else sampling.compile_model
+        compiled = compile_model(model)
     cores = min(most_cores, config.sampler.chains)
     with stages(f"sampling {config.sampler.chains} chains on {cores} cores"):
         posterior, statistics = sampling.sample(compiled, config.sampler, seeds[1], cores)

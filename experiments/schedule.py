@@ -277,7 +277,7 @@ class _Pool:
         try:
             from distributed import Client
         except ImportError as error:
-            remedy = "install the extra 'cluster': pip install -e '.[cluster]'"
+            remedy = "run 'make setup', which installs it with the rest of requirements.lock"
             raise DataError(
                 [Fault("Dask is not installed here", remedy, column="CLUSTER")]
             ) from error

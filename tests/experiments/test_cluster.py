@@ -26,10 +26,13 @@ from experiments.schedule import Outcome, Workers, run_jobs
 from tests.experiments import pretended
 from tests.experiments.pretended import job
 
-pytest.importorskip("distributed", reason="Dask is an extra and is not installed")
+pytest.importorskip("distributed", reason="Dask is not installed here")
 
 # Dask itself speaks of event loops and of late replies from processes that are gone.
 pytestmark = pytest.mark.filterwarnings("ignore")
+slow = pytest.mark.skipif(
+    not os.environ.get("CSC_SLOW_TESTS"), reason="slow: `make test-slow` runs it"
+)
 
 
 class Cluster:
@@ -117,6 +120,7 @@ SETS = (
 )
 
 
+@slow
 def test_runs_of_a_cluster_and_of_processes_are_those_of_this_process(
     cluster: Cluster, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,13 +130,13 @@ def test_runs_of_a_cluster_and_of_processes_are_those_of_this_process(
     save_cube(cube, results / "cubes" / "small.nc")
     experiment = load_experiment("national_trend", sets=SETS, cube="small")
     sent = job_of(prepare(experiment), "make fit MODEL=national_trend")
+    # A second job, so that two processes run at once.
+    other = load_experiment("national_trend", sets=[*SETS, "sampler.seed=2"], cube="small")
+    beside = job_of(prepare(other), "make fit MODEL=national_trend")
     cluster.start_worker()
     found = {}
-    for where in (
-        Workers(),
-        Workers(cluster=cluster.address),
-    ):
-        (outcome,) = run_jobs([sent], where)
+    for where in (Workers(), Workers(processes=2), Workers(cluster=cluster.address)):
+        outcome, _ = run_jobs([sent, beside], where)
         assert outcome.status == "done", outcome.detail
         run = store.find_run("national_trend", sent.run_id)
         assert run is not None
@@ -160,6 +164,7 @@ def test_a_worker_killed_in_mid_fit_costs_that_fit_alone(cluster: Cluster, resul
     assert found == {"a": "done", "b": "done", "c": "done"}
 
 
+@slow
 @pytest.mark.usefixtures("pretending")
 def test_a_scheduler_that_comes_back_costs_what_ran_alone(cluster: Cluster, results: Path) -> None:
     cluster.start_worker()
@@ -177,6 +182,7 @@ def test_a_scheduler_that_comes_back_costs_what_ran_alone(cluster: Cluster, resu
     assert found == {"a": "done", "b": "done", "c": "done"}
 
 
+@slow
 @pytest.mark.usefixtures("pretending")
 def test_a_scheduler_that_stays_away_is_told_and_finished_runs_stay(
     cluster: Cluster, results: Path, monkeypatch: pytest.MonkeyPatch
@@ -191,6 +197,7 @@ def test_a_scheduler_that_stays_away_is_told_and_finished_runs_stay(
     assert store.find_run("pretended", "a")
 
 
+@slow
 @pytest.mark.usefixtures("pretending")
 def test_a_cluster_that_loses_its_last_worker_is_given_up(
     cluster: Cluster, results: Path, monkeypatch: pytest.MonkeyPatch
