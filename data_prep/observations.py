@@ -10,6 +10,7 @@ import xarray as xr
 from data_prep.errors import DataError, Fault
 from data_prep.indicators import MEASURES, Regime, parse_regimes
 from data_prep.schema import STATUS, STATUSES, measures_in
+from data_prep.selection import why_left_out
 
 # An interval this many times as high at its top as at its bottom says next to nothing about a count
 # whose scatter is about 20 %; intervals of up to 50 integers are kept whatever their ratio.
@@ -329,6 +330,8 @@ def _long_table(table: xr.Dataset, outcome: str, exposure: str) -> pd.DataFrame:
             "exposure": table[exposure].values.ravel(),
             "exposure_lower": table[f"{exposure}_lower"].values.ravel(),
             "exposure_upper": table[f"{exposure}_upper"].values.ravel(),
+            "left_out": why_left_out(table, outcome).ravel(),
+            "exposure_left_out": why_left_out(table, exposure).ravel(),
         }
     )
 
@@ -348,6 +351,8 @@ def _reasons(frame: pd.DataFrame, outcome: str, exposure: str, exclude: Sequence
     )
     error = (frame["exposure_upper"] - frame["exposure_lower"]) / 2 / frame["exposure"]
     mark(frame["la"].isin(list(exclude)), "excluded by the config")
+    for column, label in (("left_out", count), ("exposure_left_out", base)):
+        mark(frame[column] != "", f"{label}: " + frame[column])
     mark(frame["upper"].isna() | frame["lower"].isna(), f"{count}: " + status)
     mark(frame["lower"] > frame["upper"], f"{count}: no whole number within its bounds")
     mark(wide, f"{count}: interval too wide to say anything")
@@ -396,6 +401,8 @@ def _share_reasons(frame: pd.DataFrame, part: str, whole: str, exclude: Sequence
     ratio = (high + 0.5) * (total - low + 0.5) / ((low + 0.5) * (total - high + 0.5))
     wide = (high - low >= SHORT_INTERVAL) & (ratio > UNINFORMATIVE_RATIO)
     mark(frame["la"].isin(list(exclude)), "excluded by the config")
+    for column, label in (("left_out", count), ("exposure_left_out", base)):
+        mark(frame[column] != "", f"{label}: " + frame[column])
     mark(frame["upper"].isna() | low.isna(), f"{count}: " + status)
     mark(low > frame["upper"], f"{count}: no whole number within its bounds")
     mark(frame["exposure_lower"].isna() | frame["exposure_upper"].isna(), f"{base}: not known")

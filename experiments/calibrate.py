@@ -81,19 +81,12 @@ def plan_study(
     """
     spec, config = experiment.spec, experiment.config
     cube = load_cube(store.cube_path(config.data.cube))
-    whole = spec.observe(
-        cube, experiment.options, years=config.data.years, exclude=config.data.exclude
-    )
+    whole = experiment.observe(cube)
     codes = list(whole.las.index)
     places = np.linspace(0, len(codes) - 1, min(las, len(codes))).round().astype(int)
     kept = {codes[place] for place in places}
     left_out = tuple(code for code in codes if code not in kept)
-    observations = spec.observe(
-        cube,
-        experiment.options,
-        years=config.data.years,
-        exclude=(*config.data.exclude, *left_out),
-    )
+    observations = experiment.observe(cube, without=left_out)
     sampler = config.sampler.model_copy(update=SAMPLER)
     document = {
         "experiment": experiment.name,

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -27,6 +27,8 @@ from models import CATALOGUE, load_model
 from models.priors import DISTRIBUTIONS, Prior
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from models.spec import ModelSpec, Options
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -70,6 +72,12 @@ class DataConfig(_Section):
     """first and last year, as 2010-2014; all when left out"""
     exclude: Annotated[tuple[str, ...], BeforeValidator(_codes)] = ()
     """codes of local authorities to leave out"""
+    least_children: int = Field(0, ge=0)
+    """leave out authorities with fewer children than this, on average over the cube's years"""
+    leave_out_confidence: Annotated[
+        tuple[Literal["low", "medium", "aggregate", "pilot"], ...], BeforeValidator(_codes)
+    ] = ()
+    """leave out figures whose authority gave them this confidence (flags of 2010 to 2015)"""
 
 
 class SamplerConfig(_Section):
@@ -139,6 +147,26 @@ class Experiment:
     options: "Options"
     priors: Mapping[str, Prior]
     overridden: frozenset[str]
+
+    def observe(self, cube: "xr.DataTree", *, without: Sequence[str] = ()) -> Any:
+        """What the model sees of a cube under the config's `[data]`, ``without`` these codes too.
+
+        Raises
+        ------
+        DataError
+            With every reason why the options cannot be fitted to it.
+        """
+        # Imported here, so that listing experiments needs no xarray.
+        from data_prep.selection import leave_out_by_confidence, small_authorities
+
+        data = self.config.data
+        small = small_authorities(cube, data.least_children)
+        return self.spec.observe(
+            leave_out_by_confidence(cube, data.leave_out_confidence),
+            self.options,
+            years=data.years,
+            exclude=tuple(dict.fromkeys((*data.exclude, *small, *without))),
+        )
 
     def resolved(self) -> dict[str, Any]:
         """Every value that decides the run, defaults filled in, as plain TOML values."""

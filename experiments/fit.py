@@ -62,11 +62,8 @@ def prepare(experiment: Experiment) -> Prepared:
     DataError
         When the cube cannot be read or the options cannot be fitted to it.
     """
-    data = experiment.config.data
-    cube = load_cube(store.cube_path(data.cube))
-    observations = experiment.spec.observe(
-        cube, experiment.options, years=data.years, exclude=data.exclude
-    )
+    cube = load_cube(store.cube_path(experiment.config.data.cube))
+    observations = experiment.observe(cube)
     sources = provenance.source_hash(experiment.spec.observe.__module__)
     run_id = provenance.run_id(experiment.resolved(), str(cube.attrs["cube_hash"]), sources)
     return Prepared(experiment, cube, observations, run_id, sources)

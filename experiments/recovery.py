@@ -47,8 +47,7 @@ def recover(
     tables = []
     for number, seed in enumerate(seeds, 1):
         cube = build_simulated(SimulationOptions(seed=seed, **(simulation or {})))
-        data = experiment.config.data
-        observations = spec.observe(cube, options, years=data.years, exclude=data.exclude)
+        observations = experiment.observe(cube)
         built = spec.build(observations, options, experiment.priors)
         compiled = sampling.compile_model(built)
         posterior, statistics = sampling.sample(compiled, config, seed, cores=2)

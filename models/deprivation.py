@@ -44,7 +44,7 @@ from data_prep.joint_observations import (
     read_deprivation,
     without_authorities,
 )
-from models.effects import slopes_are_clear
+from models.effects import authority_scatter, scatter_spread_prior, slopes_are_clear
 from models.gradients import PERCENTILES, fifths, observed_ratio, slope_index, weighted_by_fifth
 from models.joint import (
     centred_paths,
@@ -126,6 +126,9 @@ class DeprivationOptions(Options):
     neighbours' (BYM2)"""
     la_effect: Literal["level", "level_and_slope"] = "level"
     """whether authorities differ in level alone or also in growth"""
+    scatter: Literal["common", "by_authority", "none"] = "common"
+    """scatter around the model: one for all, one for each authority, or none (plain Poisson, for
+    comparison alone)"""
 
 
 PRIORS = {
@@ -238,6 +241,7 @@ PRIORS = {
             "an authority's rate departs from its own level by up to 60 % in a year",
             "published within-authority scatter is .15 to .27",
         ),
+        scatter_spread_prior(),
     )
 }
 
@@ -467,16 +471,28 @@ def build(
         if options.la_effect == "level_and_slope":
             time = np.asarray(cells["year"], float) - _middle_years(observations)[outcome]
             log_mean += pt.stack(_slopes(observations, options, priors), axis=1)[la, outcome] * time
-        scatter_sd = draw_from(priors["scatter_sd"], dims="outcome")
         negative_binomial_counts(
             "y",
             log_mean=log_mean,
-            dispersion=dispersion_of(scatter_sd)[outcome],
+            dispersion=_dispersion(options, priors, la, outcome),
             lower=cells["lower"].to_numpy(),
             upper=cells["upper"].to_numpy(),
             dims="obs",
         )
     return model
+
+
+def _dispersion(
+    options: DeprivationOptions, priors: Mapping[str, Prior], la: np.ndarray, outcome: np.ndarray
+) -> pt.TensorVariable:
+    """Dispersion of each cell, given its authority and outcome by position."""
+    if options.scatter == "none":
+        return dispersion_of(pt.zeros(len(outcome)))
+    common = draw_from(priors["scatter_sd"], dims="outcome")
+    if options.scatter == "common":
+        return dispersion_of(common)[outcome]
+    own = authority_scatter(priors, common[None, :], dims=("la", "outcome"))
+    return dispersion_of(own)[la, outcome]
 
 
 def constant_data(observations: DeprivationCounts) -> xr.Dataset:
@@ -913,8 +929,14 @@ def equations(options: DeprivationOptions) -> list[str]:
     """The model that these options choose, a line each."""
     grows, drifts = options.la_effect == "level_and_slope", options.slope == "drifting"
     lines = [
-        "y[i,t,k] ~ NegativeBinomial(mu[i,t,k], dispersion[k] = 1 / scatter_sd[k]²);"
-        " a suppressed or rounded count enters as the probability of its interval",
+        {
+            "common": "y[i,t,k] ~ NegativeBinomial(mu[i,t,k], dispersion[k] = 1 / scatter_sd[k]²);",
+            "by_authority": "y[i,t,k] ~ NegativeBinomial(mu[i,t,k], dispersion[i,k] = 1 / "
+            "scatter[i,k]²), log scatter[i,k] ~ Normal(log scatter_sd[k], scatter_spread);",
+            "none": "y[i,t,k] ~ Poisson(mu[i,t,k]), as a negative binomial with a scatter of a "
+            "thousandth;",
+        }[options.scatter]
+        + " a suppressed or rounded count enters as the probability of its interval",
         "log mu[i,t,k] = log exposure[i,t,k] + la_level[i,k] + year_path[t,k]"
         + (" + la_slope[i,k] (t - t0[k])" if grows else ""),
         "expected[i,k] = outcome_level[k] + deprivation_slope[k] x[i]"
@@ -962,7 +984,10 @@ def priors_used(options: DeprivationOptions, observations: DeprivationCounts) ->
     ]
     if options.la_effect == "level_and_slope":
         names.append("la_slope_sd")
-    names.append("scatter_sd")
+    if options.scatter != "none":
+        names.append("scatter_sd")
+    if options.scatter == "by_authority":
+        names.append("scatter_spread")
     return tuple(names)
 
 
@@ -1000,7 +1025,7 @@ def blocks(options: DeprivationOptions) -> tuple[Block, ...]:
                 "la_slope_sd",
             ),
         ),
-        Block("scatter", ("scatter_sd",)),
+        Block("scatter", ("scatter_sd", "scatter_spread", "la_scatter_z")),
     )
 
 
@@ -1123,6 +1148,7 @@ SPEC = ModelSpec(
         "smooth_share",
         "la_slope_sd",
         "scatter_sd",
+        "scatter_spread",
     ),
     figures=("deprivation",),
     notes=notes,

@@ -34,6 +34,7 @@ from pydantic import Field
 
 from data_prep.errors import DataError, Fault
 from data_prep.observations import describe_counts
+from models.effects import authority_scatter, scatter_spread_prior
 from models.likelihoods import dispersion_of
 from models.priors import Prior, draw_from
 from models.rates import spans, three_figures
@@ -87,6 +88,9 @@ class TimelinessOptions(Options):
     """left out: timeliness may move it; common cause: demand slows work and brings returns"""
     nfa_share: Literal["left_out", "common_cause"] = "left_out"
     """left out: screening may be a way to be timely; common cause: a threshold set apart from it"""
+    scatter: Literal["common", "by_authority", "none"] = "common"
+    """scatter around the model: one for all, one for each authority, or none (plain binomial, for
+    comparison alone)"""
     margin: float = Field(1.0, gt=0, le=20)
     """smallest change of re-referral per +10 points that matters in practice, percentage points"""
 
@@ -200,6 +204,7 @@ PRIORS = {
             "authorities' means move apart by up to 14 points at a change of standard (95 %)",
             "own means only; the change from 7 to 10 days moved England by 9 to 13 points",
         ),
+        scatter_spread_prior(),
     )
 }
 
@@ -362,13 +367,25 @@ def build(
         beta_binomial_counts(
             "y",
             log_odds=la_level[la] + year_effect[year] + effect * acting + by_cell,
-            dispersion=dispersion_of(draw_from(priors["scatter_sd"])),
+            dispersion=_dispersion(options, priors, la),
             total=cells["exposure"].to_numpy(),
             lower=cells["lower"].to_numpy(),
             upper=cells["upper"].to_numpy(),
             dims="obs",
         )
     return model
+
+
+def _dispersion(
+    options: TimelinessOptions, priors: Mapping[str, Prior], la: np.ndarray
+) -> pt.TensorVariable:
+    """Dispersion of each cell, given its authority by position, or one for all."""
+    if options.scatter == "none":
+        return dispersion_of(pt.as_tensor(0.0))
+    common = draw_from(priors["scatter_sd"])
+    if options.scatter == "common":
+        return dispersion_of(common)
+    return dispersion_of(authority_scatter(priors, common, dims="la"))[la]
 
 
 def _acting(observations: TimelinessObservations) -> list[np.ndarray]:
@@ -715,8 +732,15 @@ def equations(options: TimelinessOptions) -> list[str]:
     }[options.timing]
     covariates = [name for name in COVARIATES if getattr(options, name) == "common_cause"]
     lines = [
-        "y[i,t] ~ BetaBinomial(referrals[i,t], share[i,t], dispersion = 1 / scatter_sd²);"
-        " a suppressed count enters as the probability of its interval",
+        {
+            "common": "y[i,t] ~ BetaBinomial(referrals[i,t], share[i,t], dispersion = "
+            "1 / scatter_sd²);",
+            "by_authority": "y[i,t] ~ BetaBinomial(referrals[i,t], share[i,t], dispersion[i] = "
+            "1 / scatter[i]²), log scatter[i] ~ Normal(log scatter_sd, scatter_spread);",
+            "none": "y[i,t] ~ Binomial(referrals[i,t], share[i,t]), as a beta-binomial with a "
+            "scatter of a thousandth;",
+        }[options.scatter]
+        + " a suppressed count enters as the probability of its interval",
         f"log odds share[i,t] = la_level[i] + year_effect[t] + {slope} {acting}"
         + "".join(f" + covariate_effect {name}[i,t]" for name in covariates),
         "la_level[i] ~ Normal(level + between_effect (la_timeliness[i] - centre)"
@@ -761,7 +785,11 @@ def priors_used(
     names.append("la_level_sd")
     if options.la_effect == "in_regions":
         names.append("region_sd")
-    names += ["year_effect", "scatter_sd"]
+    names.append("year_effect")
+    if options.scatter != "none":
+        names.append("scatter_sd")
+    if options.scatter == "by_authority":
+        names.append("scatter_spread")
     if options.la_means == "latent":
         names += ["timeliness_level", "timeliness_la_sd", "timeliness_within_sd"]
         names.append("timeliness_year")
@@ -782,7 +810,7 @@ def blocks(options: TimelinessOptions) -> tuple[Block, ...]:
             "local authorities",
             ("level", "la_level", "la_level_sd", "region_effect", "region_sd"),
         ),
-        Block("years and scatter", ("year_effect", "scatter_sd")),
+        Block("years and scatter", ("year_effect", "scatter_sd", "scatter_spread", "la_scatter_z")),
         Block(
             "timeliness",
             (
@@ -921,6 +949,7 @@ SPEC = ModelSpec(
         "la_level_sd",
         "region_sd",
         "scatter_sd",
+        "scatter_spread",
         "timeliness_la_sd",
         "timeliness_within_sd",
         "definition_sd",

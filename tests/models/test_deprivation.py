@@ -28,6 +28,8 @@ CHOICES: list[dict[str, Any]] = [
     {"adjustment": "la_type,children"},
     {"level_structure": "regions"},
     {"level_structure": "spatial"},
+    {"scatter": "by_authority"},
+    {"scatter": "none"},
     {
         "outcomes": "section47",
         "denominator": "referrals",
@@ -246,7 +248,7 @@ def test_prior_predictive_is_what_an_expert_would_accept(small_world: xr.DataTre
 
 
 def test_outcomes_that_show_least_are_drawn_last() -> None:
-    """Whatever the order asked for; answers keep that order, and correlations their names."""
+    """Whatever the order asked for; answers and correlations keep that order."""
     cube = build_simulated(SimulationOptions(seed=3, las=40, first_year=2010))
     table = cube["cube"].to_dataset().copy(deep=True)
     for suffix in ("", "_lower", "_upper"):
@@ -257,11 +259,11 @@ def test_outcomes_that_show_least_are_drawn_last() -> None:
     model = SPEC.build(observations, options, SPEC.priors)
     names = [rv.name for rv in model.free_RVs]
     assert names.index("la_level_referrals") < names.index("la_level_z_section47")
-    assert model.coords["pair"] == ("section47 and referrals",)
+    assert model.coords["pair"] == ("referrals and section47",)
     values = SPEC.estimands(posterior_like(model), observations, options, SPEC.priors).values
     truth = SPEC.true_estimands(cube, observations, options)
     assert values["ratio_per_sd"]["outcome"].values.tolist() == ["section47", "referrals"]
     for found in (values["level_correlation"], truth["level_correlation"]):
-        assert found["outcome"].values.tolist() == ["section47"]
-        assert found["other_outcome"].values.tolist() == ["referrals"]
+        assert found["outcome"].values.tolist() == ["referrals"]
+        assert found["other_outcome"].values.tolist() == ["section47"]
     assert any("no usable figure for" in note for note in SPEC.notes(observations, options))

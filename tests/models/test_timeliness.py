@@ -20,6 +20,8 @@ CHANGES: list[dict[str, Any]] = [
     {"within_slope": "common"},
     {"la_means": "observed"},
     {"la_effect": "in_regions"},
+    {"scatter": "by_authority"},
+    {"scatter": "none"},
     {"timing": "year_before"},
     {"timing": "mean_of_both"},
     {"error_points": 5.0},
