@@ -23,6 +23,7 @@ VARIANTS ?=
 WORKERS ?=
 CLUSTER ?=
 WHERE ?=
+STORED ?=
 YES ?=
 FILE ?=
 
@@ -39,7 +40,7 @@ cube_name = $(or $(NAME),published-$(YEARS))
 default_cube = $(if $(CUBE),,results/cubes/simulated.nc)
 
 .PHONY: help setup fit check report list data data-list cube profile simulate test recovery calibrate docs lint lock clean
-.PHONY: runs prune export import fits test-slow
+.PHONY: runs prune export import fits multiverse test-slow
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -59,6 +60,9 @@ report: setup ## render again: RUN=id a run's report, or CUBE= a cube's data rep
 
 fits: setup $(default_cube) ## fit and report several variants, or all: MODEL= [VARIANTS="a b"] [WORKERS=2 | CLUSTER=tcp://host:8786] [CUBE=] [SET=]
 	@$(PY) -m experiments fits --model '$(MODEL)' $(foreach item,$(VARIANTS),--variant '$(item)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)') $(workers)
+
+multiverse: setup $(default_cube) ## every sensible combination of options, fitted and drawn: MODEL= [WORKERS= | CLUSTER=] [STORED=1]
+	@$(PY) -m experiments multiverse --model '$(MODEL)' $(choice) $(workers) $(if $(STORED),--stored)
 
 runs: setup ## list stored runs, what is stale and why: [WHERE="model=deprivation reportable=false"]
 	@$(PY) -m experiments runs $(where)

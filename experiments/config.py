@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from data_prep.errors import DataError, Fault
+from experiments.grid import Multiverse
 from models import CATALOGUE, load_model
 from models.priors import DISTRIBUTIONS, Prior
 
@@ -134,7 +135,7 @@ class Config(_Section):
     priors: dict[str, PriorConfig] = {}
     sampler: SamplerConfig = SamplerConfig()
     gates: GateLimits = GateLimits()
-    multiverse: dict[str, list[Any]] = {}
+    multiverse: Multiverse = Multiverse()
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,8 @@ class Experiment:
     def resolved(self) -> dict[str, Any]:
         """Every value that decides the run, defaults filled in, as plain TOML values."""
         document = self.config.model_dump(mode="json", exclude_none=True)
+        # The grid decides which runs there are, not what any of them draws.
+        del document["multiverse"]
         document["options"] = self.options.model_dump(mode="json")
         if self.config.data.years is not None:
             document["data"]["years"] = "{}-{}".format(*self.config.data.years)
@@ -269,6 +272,8 @@ def restore_experiment(
     if model not in CATALOGUE:
         raise DataError([unknown_model(model)])
     spec = load_model(model)
+    # Runs of earlier versions hold an empty grid.
+    document = {key: value for key, value in document.items() if key != "multiverse"}
     try:
         config = Config.model_validate(document)
         options = spec.options.model_validate(document.get("options", {}))
@@ -466,6 +471,7 @@ def _known_keys(path: tuple[str, ...], spec: "ModelSpec") -> str:
         ("options",): spec.options,
         ("sampler",): SamplerConfig,
         ("gates",): GateLimits,
+        ("multiverse",): Multiverse,
     }
     known = list(sections.get(path[:-1], PriorConfig).model_fields)
     close = difflib.get_close_matches(path[-1], known, 1)

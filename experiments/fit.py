@@ -54,15 +54,16 @@ class Stages:
         self.seconds[name] = round(time.monotonic() - start, 2)
 
 
-def prepare(experiment: Experiment) -> Prepared:
-    """Load the cube, select the cells and name the run.
+def prepare(experiment: Experiment, cube: xr.DataTree | None = None) -> Prepared:
+    """Load the cube, unless it is given, select the cells and name the run.
 
     Raises
     ------
     DataError
         When the cube cannot be read or the options cannot be fitted to it.
     """
-    cube = load_cube(store.cube_path(experiment.config.data.cube))
+    if cube is None:
+        cube = load_cube(store.cube_path(experiment.config.data.cube))
     observations = experiment.observe(cube)
     sources = provenance.source_hash(experiment.spec.observe.__module__)
     run_id = provenance.run_id(experiment.resolved(), str(cube.attrs["cube_hash"]), sources)

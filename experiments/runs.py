@@ -216,7 +216,7 @@ def _config_changes(entry: Entry) -> list[str]:
         return [f"its config can no longer be read: {error.faults[0]}"]
     before, after = _leaves(entry.config), _leaves(now)
     changed = sorted(k for k in {*before, *after} if before.get(k) != after.get(k))
-    # Meanings and reasons are words beside a prior; the grid of a multiverse is not part of a run.
+    # Meanings and reasons are words beside a prior; earlier versions stored an empty grid.
     telling = [k for k in changed if not k.endswith((".meaning", ".reason"))]
     telling = [k for k in telling if k.split(".")[0] not in ("multiverse", "question")]
     return [f"config file changed: {', '.join(telling)}"] if telling else []
