@@ -25,7 +25,7 @@ from reports.figures import (
     house_style,
 )
 from reports.pages import download, environment, show_panel, write_page
-from reports.wording import count, number, quantity, with_unit
+from reports.wording import count, limit, number, quantity, with_unit
 
 TABLES = ("cells", "curves", "shares", "variance")
 TOGETHER = "(together)"
@@ -156,7 +156,7 @@ def signs(row: Mapping[Any, Any]) -> str:
         return "no reference declared"
     total = count(row["specifications"])
     return (
-        f"{count(row['above'])} of {total} above {number(row['reference'])} "
+        f"{count(row['above'])} of {total} above {limit(row['reference'])} "
         f"({count(row['clearly_above'])} with their whole interval), {count(row['below'])} below "
         f"({count(row['clearly_below'])})"
     )
@@ -167,7 +167,7 @@ def largest_mover(variance: pd.DataFrame, curve: int) -> tuple[str, str]:
     own = variance[(variance["curve"] == curve) & (variance["option"] != TOGETHER)]
     if own.empty:
         return "–", ""
-    top = own.loc[own["alone"].idxmax()]
+    top = own.sort_values("alone", kind="stable").iloc[-1]
     words = (
         f"{top['option']}, from {number(top['low_mean'])} ({top['low']}) to "
         f"{number(top['high_mean'])} ({top['high']})"
@@ -220,7 +220,10 @@ def curve_panel(
         bad = int((~part["reportable"]).sum())
         shows += f" {quantity(bad, 'specification')} did not pass every gate (hollow)."
     ratio = shares["between_sd"] / shares["within_sd"]
-    shows += f" Means differ between specifications by {probability_like(ratio)} of a usual posterior sd."
+    shows += (
+        f" The sd of means between specifications is {number(ratio, places=2)} times a usual "
+        "posterior sd."
+    )
     first = part.iloc[0]
     key = "-".join(
         str(text).lower().replace(" ", "_")
