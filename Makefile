@@ -23,6 +23,9 @@ VARIANTS ?=
 WORKERS ?=
 CLUSTER ?=
 WHERE ?=
+REFITS ?=
+RUNS ?=
+UNIT ?=
 STORED ?=
 YES ?=
 FILE ?=
@@ -40,7 +43,7 @@ cube_name = $(or $(NAME),published-$(YEARS))
 default_cube = $(if $(CUBE),,results/cubes/simulated.nc)
 
 .PHONY: help setup fit check report list data data-list cube profile simulate test recovery calibrate docs lint lock clean
-.PHONY: runs prune export import fits multiverse test-slow
+.PHONY: runs prune export import fits multiverse compare sensitivity test-slow
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -63,6 +66,12 @@ fits: setup $(default_cube) ## fit and report several variants, or all: MODEL= [
 
 multiverse: setup $(default_cube) ## every sensible combination of options, fitted and drawn: MODEL= [WORKERS= | CLUSTER=] [STORED=1]
 	@$(PY) -m experiments multiverse --model '$(MODEL)' $(choice) $(workers) $(if $(STORED),--stored)
+
+compare: setup $(default_cube) ## estimands, configs and predictions side by side: MODEL= VARIANTS="base spatial" or RUNS="id id" [UNIT=la|year|cell|none] [NAME=]
+	@$(PY) -m experiments compare --model '$(MODEL)' $(foreach item,$(VARIANTS),--variant '$(item)') $(foreach item,$(RUNS),--run '$(item)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)') $(if $(UNIT),--unit '$(UNIT)') $(if $(NAME),--name '$(NAME)') $(workers)
+
+sensitivity: setup $(default_cube) ## what an answer leans on, added to the run's report: MODEL= [VARIANT=] or RUN=id [REFITS=20]
+	@$(PY) -m experiments sensitivity $(if $(RUN),--run '$(RUN)',--model '$(MODEL)' $(choice)) $(if $(REFITS),--refits '$(REFITS)') $(workers)
 
 runs: setup ## list stored runs, what is stale and why: [WHERE="model=deprivation reportable=false"]
 	@$(PY) -m experiments runs $(where)
@@ -102,7 +111,7 @@ test: setup ## run the tests that every change must pass
 	@$(PY) -m pytest -q -n auto --dist loadfile
 
 test-slow: setup ## the slow tests too: Dask schedulers and workers that come and go
-	@CSC_SLOW_TESTS=1 $(PY) -m pytest -q tests/experiments/test_cluster.py tests/experiments/test_shared_code.py
+	@CSC_SLOW_TESTS=1 $(PY) -m pytest -q tests/experiments/test_cluster.py tests/experiments/test_shared_code.py tests/experiments/test_compare.py tests/experiments/test_sensitivity.py
 
 recovery: setup ## recovery of known truth over 20 simulated Englands (half an hour); writes docs/recovery/
 	@$(PY) -m experiments recover --model '$(or $(MODEL),national_trend)'

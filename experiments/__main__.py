@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_prep.errors import DataError
-from experiments import commands_fits, commands_multiverse, commands_store
+from experiments import (
+    commands_compare,
+    commands_fits,
+    commands_multiverse,
+    commands_sensitivity,
+    commands_store,
+)
 from experiments.runtime import prepare_runtime
 from models import CATALOGUE
 
@@ -87,7 +93,13 @@ def _parser() -> argparse.ArgumentParser:
     recover.add_argument("--seeds", type=int, default=20, help="simulated Englands")
     recover.set_defaults(run=_recover)
     _add_calibrate(commands)
-    for module in (commands_store, commands_fits, commands_multiverse):
+    for module in (
+        commands_fits,
+        commands_compare,
+        commands_multiverse,
+        commands_sensitivity,
+        commands_store,
+    ):
         module.add_commands(commands)
     report = commands.add_parser("report", help="render the report of a run again")
     report.add_argument("--run", required=True, dest="run_name", help="id, its beginning, or path")

@@ -10,6 +10,7 @@ from reports.answers import answer_panels
 from reports.figures import Panel, house_style
 from reports.pages import download, environment, show_panel, write_page
 from reports.run_folder import Run
+from reports.sensitivity import sensitivity_panels
 from reports.wording import NOT_ASSESSED, NOT_ESTIMABLE
 
 # Sections in reading order: anchor, heading, word in the navigation.
@@ -76,7 +77,9 @@ def _context(run: Run) -> dict[str, Any]:
         "worst_las": criticism.worst_las(run),
         "advisory_rows": tables.advisory(run, sensitivity=False),
         "regime_rows": tables.regime_rows(run),
-        "sensitivity": tables.advisory(run, sensitivity=True),
+        # What was computed since stands in place of the verdict's word that it was not.
+        "sensitivity": [] if run.sensitivity else tables.advisory(run, sensitivity=True),
+        "sensitivity_panels": shown(sensitivity_panels(run)),
         "estimands": tables.estimand_tables(run),
         "la_table": tables.la_table(run),
         "downloads": {name: download(run.folder / name) for name in DOWNLOADS},
