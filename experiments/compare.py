@@ -152,7 +152,7 @@ def leave_one_out(sides: Sequence[Side], refits: Mapping[str, Sequence[Predictio
     for side in sides:
         table = side.cells.set_index("key")
         bad = table["pareto_k"] > LARGEST_K
-        values = table["elpd"].copy()
+        values = table["elpd"].astype(float)
         for prediction in refits.get(side.name, ()):
             values.iloc[prediction.positions] = prediction.density
         columns[side.name] = values

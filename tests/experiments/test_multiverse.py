@@ -262,7 +262,7 @@ def test_cells_become_curves_tables_and_a_page(results: Path) -> None:
     page = render_multiverse(folder).read_text(encoding="utf-8")
     read = Page(page)
     assert read.unbalanced == []
-    assert "3 of 5 specifications fitted" in page
+    assert "2 of 5 specifications fitted and reportable" in page
     assert "Simulated England" in page
     assert "1 of 2 above 1 (1 with their whole interval), 1 below (0)" in page
     assert "1 specification did not pass every gate (hollow)" in page
