@@ -1077,18 +1077,18 @@ def answer(
     for name in observations.outcomes:
         ratio, ends = per_sd.loc[name], fifth.loc[name]
         parts.append(
-            f"{_within(MEASURES[name].label)} by a factor of {three_figures(ratio['mean'])} "
+            f"{_within(MEASURES[name].label)} by {three_figures(ratio['mean'])} "
             f"({_interval(ratio)}; most against least deprived fifth "
             f"{three_figures(ends['mean'])})"
         )
     base = {
-        "children": "of rates per child",
-        "referrals": "of rates per referral",
-        "previous_stage": "of rates per case of the stage before",
+        "children": "rates per child",
+        "referrals": "rates per referral",
+        "previous_stage": "rates per case of the stage before",
     }[options.denominator]
     return (
-        f"Where deprivation ({index}) is one standard deviation higher the model expects, "
-        f"{base}, {'; '.join(parts)} (90% intervals)."
+        f"Where deprivation ({index}) is one standard deviation higher the model expects {base} "
+        f"to be multiplied: {'; '.join(parts)} (90% intervals)."
     )
 
 
