@@ -152,10 +152,10 @@ def leave_one_out(sides: Sequence[Side], refits: Mapping[str, Sequence[Predictio
     for side in sides:
         table = side.cells.set_index("key")
         bad = table["pareto_k"] > LARGEST_K
-        values = table["elpd"].astype(float)
+        values = table["elpd"].to_numpy(float, copy=True)
         for prediction in refits.get(side.name, ()):
-            values.iloc[prediction.positions] = prediction.density
-        columns[side.name] = values
+            values[prediction.positions] = prediction.density
+        columns[side.name] = pd.Series(values, table.index)
         number, exact = int(bad.sum()), len(refits.get(side.name, ()))
         notes[side.name] = f"{number} of {len(table)} cells with Pareto k above {LARGEST_K}"
         if exact:
