@@ -1,7 +1,9 @@
 """One fit: from an experiment and a cube to a finished run folder."""
 
+import errno
 import logging
 import os
+import shutil
 import time
 import warnings
 from collections.abc import Iterator
@@ -26,6 +28,9 @@ from experiments.gates import Gate, is_reportable, judge_computation, loosened
 from experiments.predictive import Check, check_predictive
 
 log = logging.getLogger("experiments")
+
+# A disk with fewer bytes left than this is full: a trace is written in blocks smaller than it.
+_LEAST_FREE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -207,7 +212,13 @@ def _write_trace(tree: xr.DataTree, path: Path) -> None:
     for node in tree.subtree:
         if node.name != "criticism":
             node.attrs.clear()
-    tree.to_netcdf(path, engine="netcdf4", encoding=compression(tree, level=1))
+    try:
+        tree.to_netcdf(path, engine="netcdf4", encoding=compression(tree, level=1))
+    except RuntimeError as error:
+        # All that the netCDF library says of a full disk is "HDF error".
+        if shutil.disk_usage(path.parent).free < _LEAST_FREE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
 
 
 def _verdict(

@@ -11,9 +11,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import xarray as xr
 
+from experiments import fit as fit_module
 from experiments import schedule, store
 from experiments.runtime import ROOT
 from experiments.schedule import InterruptedJobsError, Outcome, Progress, Workers, run_jobs
@@ -129,6 +132,22 @@ def test_a_full_disk_stops_the_rest_and_keeps_what_is_stored(
     assert runs(results) == {name for name, state in found.items() if state == "done"}
     assert "No space left" in json.loads((results / "failures" / "b.json").read_text())["reason"]
     assert states(run_jobs([*jobs[:1], *jobs[2:]], workers))["later3"] == "done"
+
+
+@pytest.mark.parametrize(("free", "kind"), [(4096, OSError), (10**9, RuntimeError)])
+def test_the_netcdf_library_s_word_for_a_full_disk_is_understood(
+    free: int, kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **settings: object) -> None:
+        raise RuntimeError("NetCDF: HDF error")
+
+    tree = xr.DataTree()
+    monkeypatch.setattr(tree, "to_netcdf", fail, raising=False)
+    usage = SimpleNamespace(free=free)
+    monkeypatch.setattr("experiments.fit.shutil.disk_usage", lambda folder: usage)
+    with pytest.raises(kind) as caught:
+        fit_module._write_trace(tree, tmp_path / "trace.nc")
+    assert schedule._is_disk_full(caught.value) == (kind is OSError)
 
 
 def test_a_failure_that_cannot_be_recorded_is_still_told(
