@@ -180,7 +180,7 @@ def score_panels(document: dict[str, Any], table: pd.DataFrame) -> list[Panel]:
         ]
         shows = f"{best['run']} predicts best. "
         shows += (
-            f"{listing(clear, 8)} predict worse by more than twice the standard error."
+            f"Worse by more than twice the standard error: {listing(clear, 8)}."
             if clear
             else "No other run is worse by more than twice the standard error: undecided."
         )

@@ -70,7 +70,7 @@ def _scaling_panel(run: Run, table: pd.DataFrame, limit: float) -> Panel:
         plot_scaling(table, names, limit),
         alt="Power-scaling sensitivity of each headline estimand to each hyperprior.",
         read="Each number says how far the estimand's distribution moves when that prior alone is "
-        f"made a little stronger or weaker; {limit:g} and more counts as moving it.",
+        f"made a little stronger or weaker; above {limit:g} it counts as moving it.",
         shows=shows,
     )
 
@@ -93,7 +93,7 @@ def plot_scaling(table: pd.DataFrame, names: list[str], limit: float) -> Figure:
                     color=ACCENT_PALE,
                     linewidth=0,
                 )
-            text = "–" if np.isnan(value) else f"{value:.2f}"
+            text = "–" if np.isnan(value) else f"{value:.3f}"
             style: Any = {"fontsize": 8, "ha": "center", "va": "center"}
             axes.text(column, row, text, color=INK if moves else GREY, **style)
     axes.set_xticks(range(len(hyperpriors)), hyperpriors, fontsize=7.5, rotation=30, ha="left")
@@ -147,7 +147,7 @@ def _influence_panel(run: Run, table: pd.DataFrame, limit: float) -> Panel:
 
 def plot_influence(table: pd.DataFrame, limit: float) -> Figure:
     """One row an authority, the most influential first."""
-    figure = Figure(figsize=(WIDTH, 1.0 + 0.27 * len(table)))
+    figure = Figure(figsize=(WIDTH, 1.0 + 0.36 * len(table)))
     axes = figure.subplots()
     y = np.arange(len(table))
     shift = table["shift"].astype(float).to_numpy()
@@ -159,7 +159,7 @@ def plot_influence(table: pd.DataFrame, limit: float) -> Figure:
     faces = np.where(table["how"] == "refit", colours, "white").tolist()
     axes.scatter(shift, y, c=faces, edgecolors=colours, s=26, zorder=3)
     labels = [
-        f"{short(row['la_name'], 22)}: {short(row['name'], 40)}" for row in table.to_dict("records")
+        f"{short(row['la_name'])}\n{short(row['name'], 44)}" for row in table.to_dict("records")
     ]
     axes.set_yticks(y, labels, fontsize=7.5)
     axes.set_ylim(len(table) - 0.5, -0.5)

@@ -145,9 +145,10 @@ def test_runs_of_a_cluster_and_of_processes_are_those_of_this_process(
             for name in ("estimands.csv", "diagnostics.csv", "config.toml", "spec.json")
         }
         assert "sampling 2 chains" in (run / "log.txt").read_text()
-        run.rename(tmp_path / f"kept-{len(found)}")
-    first, *others = found.values()
-    assert others == [first]
+        run.parent.rename(tmp_path / f"kept-{len(found)}")
+    first = found[Workers()]
+    assert len(found) == 3
+    assert [where for where in found if found[where] != first] == []
 
 
 @pytest.mark.usefixtures("pretending")

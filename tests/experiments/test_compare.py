@@ -216,7 +216,7 @@ def test_a_page_shows_estimands_predictions_and_differences(side: Side, tmp_path
     read = Page(page)
     assert read.unbalanced == []
     assert "2 runs of the same" in page
-    assert "first predicts best. second predict worse by more than twice" in page
+    assert "first predicts best. Worse by more than twice the standard error: second." in page
     assert "sampler.draws" in page
     assert all("How to read" in f["text"] and "What it shows" in f["text"] for f in read.figures)
     assert len(read.figures) >= 2
