@@ -39,7 +39,8 @@ def add_commands(commands: Any) -> None:
 
 
 def _runs(args: argparse.Namespace) -> int:
-    from experiments.runs import list_runs, select_runs, stale_reasons
+    from experiments import store
+    from experiments.runs import list_failures, list_runs, select_runs, stale_reasons
 
     every = list_runs()
     chosen = select_runs(args.where, every)
@@ -49,6 +50,11 @@ def _runs(args: argparse.Namespace) -> int:
             print(f"{'':14}stale: {reason}")
     size = sum(entry.size for entry in chosen)
     print(f"{len(chosen)} of {len(every)} runs, {size / 1e6:,.1f} MB")
+    failures = list_failures()
+    for failure in failures:
+        print(f"failed: {failure['experiment']} {failure['run_id']}: {failure['reason']}")
+    if failures:
+        print(f"{len(failures)} fits failed; tracebacks are in {store.failures_folder()}")
     return DONE
 
 

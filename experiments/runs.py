@@ -154,6 +154,12 @@ def list_runs() -> list[Entry]:
     return sorted(map(read_entry, folders), key=lambda e: (e.started, e.experiment, e.run))
 
 
+def list_failures() -> list[dict[str, Any]]:
+    """Fits that failed and are not stored since, as the scheduler recorded them, oldest first."""
+    found = [_document(path) for path in store.failures_folder().glob("[!.]*.json")]
+    return sorted(found, key=lambda failure: str(failure.get("when")))
+
+
 # ----------------------------------------------------------------------------------- staleness
 
 

@@ -345,16 +345,17 @@ class Progress:
     done: int = 0
     failed: int = 0
     start: float = field(default_factory=time.monotonic)
-    shown: float = -60.0
+    _said: tuple[int, int, int] | None = None
 
     def show(self, running: int, stream: Any = None) -> None:
-        """Print one line: on a terminal in place, in a log whenever a fit ends or a minute goes."""
+        """Print one line: on a terminal in place, in a log when a number has changed."""
         stream = stream or sys.stderr
         text = f"  fits: {self.words(running)}"
         if stream.isatty():
             print(f"\r{text:<78}", end="", file=stream, flush=True)
-        else:
+        elif self._said != (self.done, self.failed, running):
             print(text, file=stream, flush=True)
+        self._said = (self.done, self.failed, running)
 
     def words(self, running: int) -> str:
         """As ``12 done, 2 running, 1 failed, 93 waiting; 6 min left``."""
@@ -441,6 +442,7 @@ class _Run:
     def __init__(self, pool: _Pool, batches: list[list[Job]], progress: Progress) -> None:
         self.pool, self.progress = pool, progress
         self.waiting = deque(batches)
+        self.suspects: deque[list[Job]] = deque()
         self.running: dict[Future[list[Outcome]], list[Job]] = {}
         self.outcomes: dict[str, Outcome] = {}
         self.attempts: dict[str, int] = {}
@@ -448,7 +450,7 @@ class _Run:
     def run(self) -> None:
         stopped = ""
         try:
-            while self.waiting or self.running:
+            while self.waiting or self.suspects or self.running:
                 if not stopped:
                     self._start()
                 self.progress.show(sum(map(len, self.running.values())))
@@ -461,19 +463,29 @@ class _Run:
             self._sweep()
             if sys.stderr.isatty():
                 print(file=sys.stderr)
-        for job in (job for batch in self.waiting for job in batch):
+        for job in (job for batch in (*self.suspects, *self.waiting) for job in batch):
             self.outcomes[job.run_id] = _not_run(job, stopped)
 
     def _start(self) -> None:
-        """Give every idle worker a batch."""
+        """Give every idle worker a batch; a suspect runs alone."""
+        if self.suspects:
+            if not self.running:
+                self._submit(self.suspects)
+            return
         while self.waiting and len(self.running) < self.pool.size:
-            batch = self.waiting.popleft()
-            try:
-                self.running[self.pool.submit(batch)] = batch
-            except BrokenExecutor:
-                # Its processes died since the last look; what ran there says so itself.
-                self.waiting.appendleft(batch)
+            if not self._submit(self.waiting):
                 return
+
+    def _submit(self, queue: deque[list[Job]]) -> bool:
+        """Start the first batch of a queue, if the pool still stands."""
+        batch = queue.popleft()
+        try:
+            self.running[self.pool.submit(batch)] = batch
+        except BrokenExecutor:
+            # Its processes died since the last look; what ran there says so itself.
+            queue.appendleft(batch)
+            return False
+        return True
 
     def _collect(self) -> str:
         """Take in what ended; a reason to start nothing more, else blank."""
@@ -482,11 +494,12 @@ class _Run:
         ended, _ = wait(self.running, timeout=_LOOK, return_when=FIRST_COMPLETED)
         if not ended:
             return self._give_up() if self.pool.is_deserted() else ""
-        died, stopped = False, ""
+        broken, stopped = False, ""
         for future in ended:
             batch = self.running.pop(future)
             if future.cancelled() or future.exception():
-                died = True
+                # A worker of a cluster dies alone; a cancelled job tells of a lost scheduler.
+                broken |= future.cancelled() or not self.pool.workers.cluster
                 error = None if future.cancelled() else future.exception()
                 self._again(batch, _reason(error) if error else "its scheduler forgot it")
                 continue
@@ -498,7 +511,7 @@ class _Run:
             for job in batch:
                 if job.run_id not in self.outcomes:
                     self.outcomes[job.run_id] = _not_run(job, "the disk is full")
-        return stopped or (self._recover() if died else "")
+        return stopped or (self._recover() if broken else "")
 
     def _again(self, batch: list[Job], reason: str) -> None:
         """Jobs whose worker died wait once more, but for those that are stored already."""
@@ -516,8 +529,10 @@ class _Run:
         if left:
             names = ", ".join(job.run_id for job in left)
             log.warning("a worker was lost (%s): %s start again", reason, names)
-            # One at a time, so that one that kills its worker does not take others with it.
-            self.waiting.extendleft([job] for job in reversed(left))
+            # Processes of a pool die together, and nobody knows which of their fits was the cause:
+            # each runs alone until it is stored or given up. A cluster knows.
+            place = self.waiting if self.pool.workers.cluster else self.suspects
+            place.extendleft([job] for job in reversed(left))
 
     def _recover(self) -> str:
         """Open the pool again; whatever else ran in it has gone with it."""

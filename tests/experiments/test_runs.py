@@ -27,6 +27,7 @@ from experiments.runs import (
     stale_reasons,
 )
 from experiments.runtime import ROOT
+from experiments.schedule import Outcome, record_failure
 from models import load_model
 from reports import pages
 from tests.factories import edit_json, make_run
@@ -116,6 +117,16 @@ def test_a_torn_document_is_told_and_breaks_nothing(capsys: pytest.CaptureFixtur
     assert "cannot be read: provenance.json is not valid JSON" in said
     assert "2 of 2 runs" in said
     assert stale_reasons(read_entry(torn)) == []
+
+
+def test_failed_fits_are_listed_with_their_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    record_failure(Outcome("deprivation", "cccc", "failed", "no place to start"))
+    stored()
+    assert main(["runs"]) == REPORTABLE
+    assert "failed: deprivation cccc: no place to start" in capsys.readouterr().out
+    record_failure(Outcome("deprivation", "cccc", "done"))
+    assert main(["runs"]) == REPORTABLE
+    assert "failed:" not in capsys.readouterr().out
 
 
 def test_what_a_later_version_wrote_is_named_and_left_alone() -> None:

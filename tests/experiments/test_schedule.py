@@ -81,6 +81,7 @@ def test_progress_counts_and_says_what_is_left() -> None:
     assert progress.words(2) == "3 done, 2 running, 1 failed, 4 waiting; 10 min left"
     said = io.StringIO()
     progress.show(2, said)
+    progress.show(2, said)
     assert said.getvalue() == "  fits: 3 done, 2 running, 1 failed, 4 waiting; 10 min left\n"
 
 
