@@ -623,6 +623,21 @@ _INDICATORS = (
         100,
         True,
     ),
+    *(
+        Indicator(
+            f"cin_ended_{name}_share",
+            f"Episodes ended in {text}",
+            f"cin_ended_{name}",
+            "cin_ended",
+            100,
+            True,
+        )
+        for name, text in (
+            ("3_6_months", "3-6 months"),
+            ("6_12_months", "6-12 months"),
+            ("1_2_years", "1-2 years"),
+        )
+    ),
     Indicator(
         "cin_ended_2_years_share",
         "Episodes ended after 2+ years",
@@ -641,6 +656,14 @@ _INDICATORS = (
     ),
     Indicator(
         "cla_rate", "Children looked after", "cla_at_31_march", "population_0_17", 10_000, False
+    ),
+    Indicator(
+        "cla_start_rate",
+        "Started to be looked after",
+        "cla_starts",
+        "population_0_17",
+        10_000,
+        False,
     ),
     Indicator("agency_share", "Agency workers", "agency_workers", "social_workers", 100, True),
     Indicator("vacancy_share", "Vacant posts", "vacancies", "posts", 100, True),

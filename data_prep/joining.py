@@ -1,12 +1,13 @@
 """Records of authorities joined to stable units."""
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from data_prep import register
+from data_prep.checks import PASS, WARNING, Finding
 from data_prep.geography import Unit
 from data_prep.indicators import NOT_ADDITIVE
 from data_prep.markers import DERIVED, EXACT, NOT_AVAILABLE, ROUNDED
@@ -63,6 +64,45 @@ def join_records(records: pd.DataFrame, units: Sequence[Unit]) -> pd.DataFrame:
     together = pd.concat(parts, ignore_index=True)
     together["la_code"] = together["unit"]
     return together.sort_values(_KEYS, ignore_index=True)[list(records.columns)]
+
+
+def check_joint_returns(
+    records: pd.DataFrame, units: Sequence[Unit], years: Iterable[int]
+) -> list[Finding]:
+    """Figures that several authorities report together: whose they are, or that they are no unit's.
+
+    One finding for each group of authorities and each fate, with the years and measures.
+    """
+    unit_of = {member.la_code: unit for unit in units for member in unit.members}
+    names = {unit.code: unit.name for unit in units}
+    chosen = records[
+        records["la_code"].str.startswith("K") & records["year"].isin(list(years))
+    ].assign(la_code=lambda joint: joint["la_code"].astype(str))
+    fates = [_unit_code(*area, unit_of) for area in _areas(chosen)]
+    findings = []
+    for (code, fate), group in chosen.assign(fate=fates).groupby(["la_code", "fate"]):
+        at = sorted({int(year) for year in group["year"]})
+        members = register.joint_members(str(code), at[0])
+        measures = ", ".join(sorted(set(group["measure"])))
+        span = f"{at[0]}-{at[-1]}" if len(at) > 1 else str(at[0])
+        together = " and ".join(member.name for member in members)
+        if fate:
+            problem, remedy = f"one figure for both, taken for {names[str(fate)]}", ""
+        else:
+            problem = "one figure for both, left out: they are no unit of this cube"
+            remedy = "it belongs to neither alone; see the decision on joint returns"
+        findings.append(
+            Finding(
+                "joint returns",
+                PASS if fate else WARNING,
+                problem,
+                remedy,
+                ", ".join(sorted(set(group["source"]))),
+                together,
+                value=f"{span}: {measures}",
+            )
+        )
+    return findings or [Finding("joint returns", PASS, "nothing to report")]
 
 
 def _areas(records: pd.DataFrame) -> Iterator[tuple[str, int]]:

@@ -18,6 +18,7 @@ from data_prep.cube import (
 from data_prep.errors import DataError, Fault, gather_faults
 from data_prep.geography import Unit
 from data_prep.inspections import derive_inspection_sources
+from data_prep.joining import check_joint_returns
 from data_prep.places import Places, derive_places, read_places
 from data_prep.register import ENGLAND
 from data_prep.releases import LATEST, resolve_releases
@@ -95,6 +96,7 @@ def build_published(
         findings += _left_out(small, least_children)
         units = [unit for unit in units if unit not in small]
         cube = derive_cube(records, units, window)
+    findings += check_joint_returns(records, units, window)
     about, found = derive_places(places, units, window, records)
     findings += found
     _refuse(findings)

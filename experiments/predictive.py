@@ -10,10 +10,14 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from data_prep.indicators import MEASURES
+
 # A statistic outside the central 98 % of its replicates is a misfit; a departure, above 99 %.
 TAIL = 0.01
 # Log rates and ratios that differ by less than this differ by rounding alone.
 _SAME = 1e-6
+# Fewer cells than this show no correlation of two outcomes.
+_FEWEST_PAIRS = 10
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,18 @@ def check_predictive(
     for number, outcome in enumerate(coords["outcome"]):
         own = exact & (constant["outcome"] == number).to_numpy()
         checks += [
-            replace(check, name=f"{check.name}_{outcome}", label=f"{check.label}, {outcome}")
+            replace(
+                check, name=f"{check.name}_{outcome}", label=f"{check.label}, {_label(outcome)}"
+            )
             for check in _check_cells(trace, coords, regions, own)
         ]
-    return checks
+    return [*checks, _check_together(trace, coords, exact)]
+
+
+def _label(outcome: str) -> str:
+    """An outcome within a sentence: the label of a measure, or the name as it is."""
+    label = MEASURES[outcome].label if outcome in MEASURES else outcome
+    return label[:1].lower() + label[1:]
 
 
 def _check_cells(
@@ -76,6 +88,66 @@ def _check_cells(
         expected=replicated.mean(axis=0),
     )
     return [_compare(statistic, observed, replicated, cells) for statistic in _STATISTICS]
+
+
+def _check_together(trace: xr.DataTree, coords: Mapping[str, list], exact: np.ndarray) -> Check:
+    """Whether the years of an authority move outcomes together as much as the model says."""
+    constant = trace["constant_data"].to_dataset()
+    if "posterior_predictive" not in trace.children:
+        return _unmade(_TOGETHER, "no replicated data")
+    names = coords["outcome"]
+    y = trace["observed_data"]["y"].to_numpy()[None]
+    counts = trace["posterior_predictive"]["y"].transpose("chain", "draw", "obs").to_numpy()
+    every = np.concatenate([y, counts.reshape(-1, counts.shape[-1])])
+    log_rates = np.log((every + 0.5) / constant["exposure"].to_numpy())
+    shape = (len(every), len(names), len(coords["la"]), len(coords["year"]))
+    table = np.full(shape, np.nan)
+    for number in range(len(names)):
+        own = exact & (constant["outcome"] == number).to_numpy()
+        if not own.any():
+            continue
+        la, year = constant["la"].to_numpy()[own], constant["year"].to_numpy()[own]
+        cells = _Cells(
+            la=_Groups(la, coords["la"]),
+            year=_Groups(year, coords["year"]),
+            region=_Groups(np.zeros(own.sum(), int), [""]),
+            expected=np.zeros(own.sum()),
+        )
+        table[:, number, la, year] = cells.residual(log_rates[:, own])
+    found = {
+        f"{_label(names[a])} and {_label(names[b])}": _correlation(table[:, a], table[:, b])
+        for a in range(len(names))
+        for b in range(a)
+    }
+    correlation = np.stack(list(found.values()), axis=1)
+    if not np.isfinite(correlation).all():
+        return _unmade(_TOGETHER, "too few cells")
+    departure = np.abs(correlation - correlation[1:].mean(axis=0))
+    largest = departure.max(axis=1)
+    lower, upper = np.quantile(largest[1:], [0.05, 0.95])
+    p = float((largest[1:] >= largest[0]).mean())
+    return Check(
+        _TOGETHER.name,
+        _TOGETHER.label,
+        _TOGETHER.text,
+        float(largest[0]),
+        float(lower),
+        float(upper),
+        p,
+        "misfit" if p < TAIL else "pass",
+        list(found)[int(departure[0].argmax())],
+    )
+
+
+def _correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Correlation over cells where both are known, for each replicate; arrays (replicate, ...)."""
+    both = np.isfinite(x[0]) & np.isfinite(y[0])
+    if both.sum() < _FEWEST_PAIRS:
+        return np.full(len(x), np.nan)
+    a, b = x[:, both], y[:, both]
+    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1)))
 
 
 class _Groups:
@@ -156,18 +228,29 @@ def _unequal_scatter(x: np.ndarray, cells: _Cells) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Statistic:
+class _Named:
+    name: str
+    label: str
+    text: str
+
+
+@dataclass(frozen=True)
+class _Statistic(_Named):
     """``groups`` names the groups among which the worst is sought, for a departure.
 
     A departure can only be too large: data that helped to fit the means lie closer to them than
     fresh data would.
     """
 
-    name: str
-    label: str
-    text: str
     function: Callable[[np.ndarray, _Cells], np.ndarray]
     groups: str | None = None
+
+
+_TOGETHER = _Named(
+    "outcomes_together",
+    "Outcomes move together",
+    "largest departure of a correlation of two outcomes' residual log rates from the model's",
+)
 
 
 _STATISTICS = (
@@ -211,7 +294,7 @@ _STATISTICS = (
 )
 
 
-def _unmade(statistic: _Statistic, reason: str) -> Check:
+def _unmade(statistic: _Named, reason: str) -> Check:
     name, label, text = statistic.name, statistic.label, statistic.text
     return Check(name, label, text, None, None, None, None, "not assessed", reason)
 

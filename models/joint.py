@@ -168,3 +168,14 @@ def pooled_slopes(priors: Mapping[str, Prior], *, pooled: bool, dims: str) -> pt
     mean = draw_from(priors["slope_mean"])
     spread = draw_from(priors["slope_spread"])
     return pm.Normal("deprivation_slope", mean, spread, dims=dims)
+
+
+def shared_scatter(priors: Mapping[str, Prior], *, dims: tuple[str, str]) -> pt.TensorVariable:
+    """What a busy year of an authority adds to the log rate of each outcome, (la, year, outcome).
+
+    ``dims`` are those of authority and year. One factor for all outcomes of an authority's year,
+    with a positive loading of each outcome (`shared_scatter_sd`): a busy year is busy all along.
+    """
+    loading = draw_from(priors["shared_scatter_sd"], dims="outcome")
+    busy = pm.Normal("la_year_z", 0, 1, dims=dims)
+    return busy[:, :, None] * loading[None, None, :]

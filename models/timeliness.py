@@ -37,7 +37,7 @@ from data_prep.observations import describe_counts
 from models.effects import authority_scatter, scatter_spread_prior
 from models.likelihoods import dispersion_of
 from models.priors import Prior, draw_from
-from models.rates import spans, three_figures
+from models.rates import spans
 from models.replaceable import is_replaceable, observed_values, publishes
 from models.share_likelihoods import beta_binomial_counts
 from models.spec import Answer, Block, Estimand, ModelSpec, Options
@@ -884,11 +884,11 @@ def answer(
     for part, place in (("within", "within authorities"), ("between", "between authorities")):
         effect, p = rows.loc[f"{part}_change"], float(rows.loc[f"p_{part}_below_margin", "mean"])
         parts.append(
-            f"{place} {_signed(effect['mean'])} points (90% interval {_signed(effect['lower'])} to "
-            f"{_signed(effect['upper'])}), {_verdict(p, effect, options)}"
+            f"{_points(effect['mean'])} points {place} (90% interval {_points(effect['lower'])} to "
+            f"{_points(effect['upper'])}), {_verdict(p, effect, options)}"
         )
     return (
-        f"Ten points more of {exposure_label(options.exposure).lower()} go with a change of "
+        f"Ten points more of {exposure_label(options.exposure).lower()} go with a change in "
         f"re-referral of {parts[0]}; and of {parts[1]}."
     )
 
@@ -902,8 +902,9 @@ def _verdict(p: float, effect: pd.Series, options: TimelinessOptions) -> str:
     return f"undecided ({said})"
 
 
-def _signed(value: float) -> str:
-    return ("-" if value < 0 else "+") + three_figures(abs(value))
+def _points(value: float) -> str:
+    """Percentage points, to a hundredth: a count of one in ten thousand referrals."""
+    return f"{value:+.2f}"
 
 
 def describe(observations: TimelinessObservations) -> dict[str, object]:

@@ -90,6 +90,11 @@ def _context(cube: CubeFile) -> dict[str, Any]:
         "findings_name": f"{cube.name}.findings.csv",
         "several": several,
         "renamed": renamed,
+        "joint_returns": [
+            finding
+            for finding in cube.findings or []
+            if finding.check == "joint returns" and finding.la
+        ],
         "files": files,
         "source_rows": source_rows,
         # Escaped in profile_data, so that no text in it can end the script.

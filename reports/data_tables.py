@@ -28,8 +28,10 @@ GROUPS = {
 }
 # Authorities of a cell that hover text names; the others are counted.
 _NAMED = 6
-# A return counts as missing when so much of what was collected is not available.
+# A return counts as missing when so much of what one source collected is not available; a source
+# of fewer measures, as populations, is not taken for a return.
 _RETURN_MISSING = 0.8
+_RETURN_LEAST = 5
 # Why a cell holds no number, as one letter in the data of the profile.
 REASON_LETTERS = {
     "not available": "a",
@@ -148,20 +150,25 @@ def reasons(cube: CubeFile) -> tuple[list[str], list[dict[str, Any]]]:
 
 
 def missing_returns(cube: CubeFile) -> list[dict[str, str]]:
-    """Authorities and years in which nearly everything collected is not available."""
-    all_series = measure_series(cube).values()
-    collected = sum((series.reason != "not collected").astype(int) for series in all_series)
-    absent = sum((series.reason == "not available").astype(int) for series in all_series)
-    # The population is no return of an authority and is nearly always there.
-    gone = np.asarray(absent) >= np.maximum(_RETURN_MISSING * np.asarray(collected), 1)
-    return [
-        {
-            "la": cube.la_names[la],
-            "year": str(cube.years[year]),
-            "missing": f"{np.asarray(absent)[la, year]} of {np.asarray(collected)[la, year]}",
-        }
-        for la, year in zip(*np.nonzero(gone), strict=True)
-    ]
+    """Authorities and years in which nearly everything that a source collected is not available."""
+    rows = []
+    for source in dict.fromkeys(measure.source for measure in cube.measures.values()):
+        reasons = [
+            cube.measure(m.name).reason for m in cube.measures.values() if m.source == source
+        ]
+        collected = sum((reason != "not collected").astype(int) for reason in reasons)
+        absent = np.asarray(sum((reason == "not available").astype(int) for reason in reasons))
+        gone = absent >= np.maximum(_RETURN_MISSING * np.asarray(collected), _RETURN_LEAST)
+        rows += [
+            {
+                "la": cube.la_names[la],
+                "year": str(cube.years[year]),
+                "source": source,
+                "missing": f"{absent[la, year]} of {np.asarray(collected)[la, year]}",
+            }
+            for la, year in zip(*np.nonzero(gone), strict=True)
+        ]
+    return rows
 
 
 # -- hidden counts -------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ def plot_statuses(labels: Sequence[str], statuses: Sequence[str], counts: np.nda
         left += share[:, column]
     _label_rows(axes, labels)
     axes.set_xlim(0, 100)
-    axes.set_xlabel("% of cells (authorities by years)")
+    _label_values(axes, "% of cells (authorities by years)")
     figure.legend(**LEGEND)
     return figure
 
@@ -68,6 +68,11 @@ def _label_rows(axes: Axes, labels: Sequence[str]) -> None:
     axes.grid(visible=False)
     axes.grid(visible=True, axis="x")
     axes.spines["left"].set_visible(False)
+
+
+def _label_values(axes: Axes, text: str) -> None:
+    """Name the axis from its right end, for the room of the rows' names lies to the left."""
+    axes.set_xlabel(text, x=1.0, horizontalalignment="right")
 
 
 def plot_widths(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
@@ -86,7 +91,7 @@ def plot_widths(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
     axes.set_xlim(0.9, None)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
     _label_rows(axes, [label for label, _ in rows])
-    axes.set_xlabel("Upper less lower bound, in the measure's own units (log scale)")
+    _label_values(axes, "Upper less lower bound, in the measure's own units (log scale)")
     return figure
 
 
@@ -110,7 +115,9 @@ def plot_sums(cube: CubeFile, sums: Sequence[Sum]) -> Figure:
     _gap_axis(axes)
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
     _label_rows(axes, [cube.label(name) for name in names])
-    axes.set_xlabel("Sum of authorities less England's total, % of England (stretched near zero)")
+    _label_values(
+        axes, "Sum of authorities less England's total, % of England (stretched near zero)"
+    )
     figure.legend(**LEGEND)
     return figure
 
@@ -126,7 +133,7 @@ def _gap_axis(axes: Axes) -> None:
     low, high = axes.get_xlim()
     low, high = max(min(low, -2), -100), min(max(high, 2), 100)
     axes.set_xlim(low, high)
-    ticks = [-100, -50, -20, -5, -1, 0, 1, 5, 20, 50, 100]
+    ticks = [-100, -20, -5, -1, 0, 1, 5, 20, 100]
     axes.xaxis.set_major_locator(FixedLocator([t for t in ticks if low * 1.1 <= t <= high * 1.1
                                                or abs(t) <= 1]))  # fmt: skip
     axes.xaxis.set_minor_locator(FixedLocator([]))
@@ -152,6 +159,8 @@ def plot_printed(comparisons: Sequence[Comparison]) -> Figure:
     )
     axes.set_xlim(-1.5 * reach, 1.5 * reach)
     powers = [10.0**k for k in range(1, 8) if 10.0**k <= 1.5 * reach]
+    # Every other power where all would run into each other.
+    powers = powers[:: 2 if len(powers) > 2 else 1]
     axes.xaxis.set_major_locator(FixedLocator([*(-p for p in powers), -1, 0, 1, *powers]))
     axes.xaxis.set_minor_locator(FixedLocator([]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
@@ -163,7 +172,9 @@ def plot_printed(comparisons: Sequence[Comparison]) -> Figure:
             for item in comparisons
         ],
     )
-    axes.set_xlabel("Printed less rebuilt, in half units of the last printed place (log beyond 2)")
+    _label_values(
+        axes, "Printed less rebuilt, in half units of the last printed place (log beyond 2)"
+    )
     return figure
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from data_prep import register
 from data_prep.download.catalogue import Member, Source
 from data_prep.download.client import hash_file
 from data_prep.download.fetch import copy_in
@@ -56,8 +57,9 @@ def take_in(folder: Path, out: Path, manifest: Manifest, sources: Sequence[Sourc
     """Copy every file below ``folder`` that a source of the catalogue or a reader knows into
     ``out``, under the folder of its reader.
 
-    A file whose content is there already is not copied again; nor is another version of a file
-    that is there, for readers refuse two of one kind.
+    A file whose content is there already is not copied again. Another version of a file that is
+    there is taken in when its reader reads both beside each other, as two releases of a table or
+    two maps, and refused otherwise.
 
     Raises
     ------
@@ -67,11 +69,11 @@ def take_in(folder: Path, out: Path, manifest: Manifest, sources: Sequence[Sourc
     result = TakenIn()
     there = {hash_file(file.location): file.name for file in (scan(out) if out.is_dir() else [])}
     # What a reader says a file is; where the project has no reader, its place in the catalogue.
-    kinds = {
-        entry.label or f"{entry.source} {entry.member}": entry.path
-        for entry in manifest
-        if manifest.is_there(entry)
-    }
+    kinds: dict[str, list[str]] = {}
+    for entry in manifest:
+        if manifest.is_there(entry):
+            kind = entry.label or f"{entry.source} {entry.member}"
+            kinds.setdefault(kind, []).append(entry.path)
     for file in scan(folder):
         try:
             known = _identify(file, sources)
@@ -87,9 +89,14 @@ def take_in(folder: Path, out: Path, manifest: Manifest, sources: Sequence[Sourc
             continue
         kind = known.label or f"{known.source_name} {known.member_name}"
         target = out / known.reader / file.path.name
-        if kind in kinds:
+        if target.exists():
+            # Releases may name their files alike and differ in their folders.
+            target = out / known.reader / file.path.parent.name / file.path.name
+        others = [RawFile(Path(path), out / path) for path in kinds.get(kind, ())]
+        if others and not _are_read_together(known.reader, [*others, file]):
+            there_already = ", ".join(other.name for other in others)
             result.refused.append(
-                f"{file.name}: another {known.words} is there ({kinds[kind]}); delete it to "
+                f"{file.name}: another {known.words} is there ({there_already}); delete it to "
                 "take this one"
             )
             continue
@@ -99,8 +106,9 @@ def take_in(folder: Path, out: Path, manifest: Manifest, sources: Sequence[Sourc
         copy_in(file.location, target)
         entry = Entry(
             path=target.relative_to(out).as_posix(),
-            source=known.source_name,
-            member=known.member_name,
+            # A second release is nobody's to fetch: the manifest keeps one file of each member.
+            source="" if others else known.source_name,
+            member="" if others else known.member_name,
             label=known.label,
             bytes=target.stat().st_size,
             sha256=digest,
@@ -114,8 +122,23 @@ def take_in(folder: Path, out: Path, manifest: Manifest, sources: Sequence[Sourc
         manifest.add(entry)
         result.copied.append(entry)
         there[digest] = entry.path
-        kinds[kind] = entry.path
+        kinds.setdefault(kind, []).append(entry.path)
     return result
+
+
+def _are_read_together(name: str, files: Sequence[RawFile]) -> bool:
+    """Whether the reader of that name, if there is one, accepts the files beside each other."""
+    reader = readers.find_reader(name)
+    if reader is None:
+        return False
+    try:
+        if reader.gives == readers.RECORDS:
+            reader.read(files, range(register.FIRST_YEAR, register.LAST_YEAR + 1))
+        else:
+            getattr(reader.load(), f"read_{name}")(files)
+    except DataError:
+        return False
+    return True
 
 
 def _identify(file: RawFile, sources: Sequence[Source]) -> _Known | None:

@@ -26,6 +26,7 @@ from data_prep.checks import PASS, WARNING, Finding
 from data_prep.errors import DataError, Fault
 from data_prep.geography import Unit
 from data_prep.sources.files import RawFile
+from data_prep.sources.layouts import unknown_layout
 
 TITLE = "map of counties and unitary authorities"
 ATTRIBUTION = (
@@ -36,6 +37,10 @@ CHECK = "boundaries"
 # Names of the properties that hold code and name, as the publisher's and as plain tables have them.
 _CODE = re.compile(r"CTYUA(\d\d)CD|code", re.IGNORECASE)
 _NAME = re.compile(r"CTYUA(\d\d)NM|name", re.IGNORECASE)
+# For messages: ``23`` stands for the year of any map.
+_PROPERTIES = ("CTYUA23CD", "CTYUA23NM")
+# Maps of districts hold the other kinds of authorities, too.
+_COUNTY = re.compile(r"E10\d{6}")
 _ENGLISH = re.compile(r"E(06|08|09|10)\d{6}")
 # Areas of the other countries, which maps of the United Kingdom hold too.
 _ELSEWHERE = ("N", "S", "W")
@@ -108,6 +113,7 @@ def read_boundaries(files: Sequence[RawFile]) -> BoundaryReading:
     for file in files:
         identified = _identify(file)
         if identified is None:
+            faults += _check_stranger(file)
             continue
         read, found, bad = _read_map(file.name, *identified)
         maps += [read] if read else []
@@ -119,6 +125,17 @@ def read_boundaries(files: Sequence[RawFile]) -> BoundaryReading:
         findings.append(Finding(CHECK, WARNING, "no map", "fetch one with 'make data'"))
     maps.sort(key=lambda found: (-found.year, found.file))
     return BoundaryReading(tuple(maps), tuple(findings))
+
+
+def _check_stranger(file: RawFile) -> list[Fault]:
+    """Refuse a map of counties whose properties bear other names than those declared."""
+    if not file.is_map:
+        return []
+    for feature in _features(_document(file)):
+        found = _properties(feature)
+        if any(_COUNTY.fullmatch(str(value)) for value in found.values()):
+            return [unknown_layout(file.name, list(found), _PROPERTIES, f"the {TITLE}")]
+    return []
 
 
 # ------------------------------------------------------------------------------ reading a map

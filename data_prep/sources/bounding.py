@@ -112,17 +112,17 @@ def bound_counts[R: PrintedRatio](
             (cell.value + HALF_TENTH) / ratio.per,
         )
 
+    rates = [ratio for ratio in ratios if MEASURES[ratio.measure].parent != ratio.base]
+    for ratio in rates:
+        rate, base = fraction(ratio), counts.get(ratio.base, empty_cell(NOT_AVAILABLE))
+        if rate and base.is_known and (ratio.base not in hidden or ratio.base in settled):
+            settle(ratio.measure, suppression.bound_by_ratio(base, rate))
     for measure, (least, most) in (hints or {}).items():
         # Within 1-5 the bands say nothing against a small count, and nothing is settled by them.
         if least > SMALL[1]:
             settle(
                 measure, suppression.bounded_cell(least, min(most, ceiling(measure)), derived=True)
             )
-    rates = [ratio for ratio in ratios if MEASURES[ratio.measure].parent != ratio.base]
-    for ratio in rates:
-        rate, base = fraction(ratio), counts.get(ratio.base, empty_cell(NOT_AVAILABLE))
-        if rate and base.is_known and (ratio.base not in hidden or ratio.base in settled):
-            settle(ratio.measure, suppression.bound_by_ratio(base, rate))
     for ratio in (ratio for ratio in ratios if ratio not in rates):
         share, whole = fraction(ratio), counts.get(ratio.base, empty_cell(NOT_AVAILABLE))
         if ratio.measure in hidden and ratio.base in hidden:
@@ -146,9 +146,13 @@ def bound_counts[R: PrintedRatio](
 
     for group in banded:
         total = (totals or counts).get(group.total, empty_cell(NOT_AVAILABLE))
-        counts[group.measure] = _add_bands(
-            counts[group.total] if group.total in settled else total, group, bands
-        )
+        whole = counts[group.total] if group.total in settled else total
+        counts[group.measure] = _add_bands(whole, group, bands)
+        for ratio in ratios:
+            share = fraction(ratio)
+            is_beside = (ratio.measure, ratio.base) == (group.measure, group.total)
+            if is_beside and share and whole.is_known and counts[group.measure].is_hidden:
+                counts[group.measure] = suppression.bound_by_ratio(whole, share)
     plans = counts.get("cpp_starts")
     if plans and plans.is_known and plans.lower > SMALL[1]:
         for measure in PLAN_NEEDS:

@@ -155,16 +155,19 @@ def _unknown_layout(file: RawFile, plan: Layout) -> Fault:
 
 
 def _check_header(file: str, header: list[str], plan: Layout) -> list[Fault]:
-    faults = []
+    faults: list[Fault] = []
     for name in plan.headers:
         if name not in header:
+            problem = f"column missing ({_nearest(name, set(header) - set(plan.headers))})"
+            if not faults:
+                # Once, for the files have up to 265 columns.
+                problem += f"; found {', '.join(header)}; expected {', '.join(plan.headers)}"
             faults.append(
                 Fault(
                     file=file,
                     row=1,
                     column=name,
-                    problem=f"column missing ({_nearest(name, set(header) - set(plan.headers))}); "
-                    f"found {len(header)} columns, {len(plan.headers)} are needed",
+                    problem=problem,
                     remedy=f"fetch the underlying data of {plan.release} again",
                 )
             )

@@ -1,14 +1,16 @@
 """Reader of DfE looked-after children: children looked after at 31 March and children who started.
 
 Three publications: the authority tables of first releases 2010-2017 (``cla_sfr.py``), the rates
-table of release 2025 (2021-2025) and the national time series of release 2024 (1994-2024). No
-table of authorities for 2018-2020 is among them, and from 2011 to 2017 none prints starts.
+table of any later release (that of 2025 holds 2021-2025) and the national time series (that of 2024
+holds 1994-2024). No table of authorities for 2018-2020 is among those at hand, and from 2011 to
+2017 none prints starts.
 
 Counts of authorities are exact in every one of them; England is rounded to 100 in 2010 and to 10
 otherwise, rates are whole numbers. A record says which release it comes from: a later release may
 differ from an earlier one for the same year, and choosing is left to the cube.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from data_prep import suppression
@@ -26,7 +28,14 @@ from data_prep.schema import CONFIDENCE
 from data_prep.sources import wide
 from data_prep.sources.cla_sfr import read_releases, recognise_release
 from data_prep.sources.files import RawFile
-from data_prep.sources.panel import Panel, PanelLine, read_panel
+from data_prep.sources.panel import (
+    LATEST,
+    Panel,
+    PanelLine,
+    last_period,
+    name_release,
+    read_panel,
+)
 from data_prep.sources.reading import Reading, make_reading
 
 ENGLAND_UNIT = 10
@@ -44,10 +53,10 @@ MEASURES_OF_RATES = {
     "Children starting to be looked after each year": "cla_starts",
 }
 RATES = Panel(
-    name="looked-after children, number and rate per 10,000, release 2025",
-    release="Children looked after in England, release 2025",
+    name="looked-after children, number and rate per 10,000",
+    release="Children looked after in England",
     file_name="ees2025_cla_number_and_rate_per_10k_children.csv",
-    years=range(2018, 2026),
+    years=range(2018, LATEST),
     dialect=EES,
     figures=(_POPULATION, _COUNT, _RATE),
     unused=(),
@@ -62,10 +71,10 @@ MEASURES_OF_SERIES = {
     "Children starting to be looked after during the year": "cla_starts",
 }
 SERIES = Panel(
-    name="looked-after children, national time series, release 2024",
-    release="Children looked after in England, national time series, release 2024",
+    name="looked-after children, national time series",
+    release="Children looked after in England, national time series",
     file_name="cla_time_series_1994_2024_national.csv",
-    years=range(1994, 2025),
+    years=range(1994, LATEST),
     dialect=Dialect("national time series", {"x": NOT_AVAILABLE}),
     figures=("number",),
     unused=(),
@@ -110,7 +119,7 @@ def read_cla(files: Sequence[RawFile], years: Iterable[int]) -> Reading:
     wanted = sorted(set(years))
     records, faults = read_releases(files, wanted)
     ratios: list[tuple] = []
-    found, bad = wide.find_files(files, _PANELS, wanted)
+    found, bad = wide.find_files(files, _PANELS, wanted, lambda plan, file: last_period(file))
     faults += bad
     for plan, file in found.values():
         bad = wide.check_header(file, plan)
@@ -142,6 +151,7 @@ def _read_table(
     if faults:
         return faults
     count = plan.figures[-1] if plan.is_national else _COUNT
+    release = name_release(file, plan)
     measures = MEASURES_OF_SERIES if plan.is_national else MEASURES_OF_RATES
     for line in lines:
         cell = cells[line.number][count]
@@ -150,18 +160,19 @@ def _read_table(
             cells[line.number][count] = rounded_cell(cell.value, ENGLAND_UNIT)
     if not plan.is_national:
         faults += _check_populations(file, lines, cells)
+        _bound_by_rates(lines, cells)
         bound_hidden(lines, cells, count)
     if faults:
         return faults
     for line in lines:
         measure = measures[line.category]
-        _append(records, file, plan, line, measure, cells[line.number][count])
+        _append(records, file, release, line, measure, cells[line.number][count])
         if plan.is_national:
             continue
         rate = cells[line.number][_RATE]
         if line.category == _AT_31_MARCH:
             population = cells[line.number][_POPULATION]
-            _append(records, file, plan, line, "population_0_17", population)
+            _append(records, file, release, line, "population_0_17", population)
         if rate.is_known and not rate.is_hidden:
             ratios.append(
                 (
@@ -174,14 +185,19 @@ def _read_table(
                     _HALF_RATE,
                     _RATE,
                     file.name,
-                    plan.years[-1],
+                    release[0],
                 )
             )
     return []
 
 
 def _append(
-    records: list[tuple], file: RawFile, plan: Panel, line: PanelLine, measure: str, cell: Cell
+    records: list[tuple],
+    file: RawFile,
+    release: tuple[int, str],
+    line: PanelLine,
+    measure: str,
+    cell: Cell,
 ) -> None:
     records.append(
         (
@@ -195,10 +211,21 @@ def _append(
             0,
             CONFIDENCE["none"],
             file.name,
-            plan.release,
-            plan.years[-1],
+            release[1],
+            release[0],
         )
     )
+
+
+def _bound_by_rates(lines: Sequence[PanelLine], cells: Mapping[int, dict[str, Cell]]) -> None:
+    """Bound hidden counts by the rate printed beside them. Release 2025 hides both."""
+    for line in lines:
+        found = cells[line.number]
+        rate, population = found[_RATE], found[_POPULATION]
+        if found[_COUNT].is_hidden and not math.isnan(rate.value) and population.is_known:
+            least, most = (max(0.0, rate.value + side) for side in (-_HALF_RATE, _HALF_RATE))
+            share = least / _PER_CHILD, most / _PER_CHILD
+            found[_COUNT] = suppression.bound_by_ratio(population, share)
 
 
 def bound_hidden(

@@ -30,12 +30,12 @@ def read_releases(
     """Records of the releases of ``years`` and everything wrong with them."""
     found, faults = wide.find_files(files, _PLANS, years)
     records: list[tuple] = []
-    for name, (plan, file) in found.items():
+    for plan, file in found.values():
         bad = wide.check_header(file, plan)
         if not bad:
             lines, bad = wide.read_lines(file, plan, _level)
             if not bad:
-                read, bad = _read_lines(file, lines, _BY_NAME[name])
+                read, bad = _read_lines(file, lines, _BY_NAME[plan.name])
                 records += read
         faults += bad
     return records, faults

@@ -405,9 +405,15 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _describe(table: Table, header: Sequence[str]) -> str:
-    expected = [*IDENTITY, *(" or ".join(names) for names in table.needed)]
+    """What was found, what was expected, and which columns lie near those that are missing."""
+    expected = [*((name,) for name in IDENTITY), *table.needed]
+    missing = [names for names in expected if not set(names) & set(header)]
+    spare = [name for name in header if name not in table.known]
+    near = "; ".join(f"{names[-1]}, {_nearest(names[-1], spare)}" for names in missing[:5])
+    wanted = ", ".join(" or ".join(names) for names in expected)
     return (
-        f"unknown layout: found {', '.join(header)}; table {table.name} needs {', '.join(expected)}"
+        f"unknown layout: found {', '.join(header)}; table {table.name} needs {wanted}; "
+        f"missing {near}"
     )
 
 

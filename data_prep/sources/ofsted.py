@@ -477,8 +477,9 @@ def _columns(
     for text in sorted(known - set(texts)):
         near = difflib.get_close_matches(text, [t for t in texts if t not in known], n=1)
         sheet.fault(
-            "column missing",
-            f"restore it{f'; nearest: {near[0]}' if near else ''}",
+            f"column missing; found {', '.join(filter(None, texts))}; "
+            f"expected {', '.join(sorted(known))}",
+            f"restore it{f'; nearest: {near[0]}' if near else '; nothing near it'}",
             number,
             text,
         )

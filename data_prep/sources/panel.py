@@ -16,6 +16,8 @@ from data_prep.register import Authority
 from data_prep.sources.files import RawFile
 from data_prep.sources.wide import unknown_authority
 
+# No table speaks of years beyond; how far one goes its own rows say.
+LATEST = 2050
 _JOINT = " / "
 _ENGLAND_IDENTITY = ("country_code", "country_name")
 _AREA_IDENTITY = ("old_la_code", "new_la_code", "la_name")
@@ -28,6 +30,9 @@ def _never(header: str) -> bool:
 @dataclass(frozen=True)
 class Panel:
     """One table; ``years`` are those ending 31 March that it may speak of.
+
+    Each release prints all years anew and is named by its last one: ``{release}`` in ``edition``
+    stands for that year, ``{period}`` for the period as printed.
 
     ``shift`` is added to a printed period to give the year. ``category`` is the header of the
     category, blank where there is none, ``categories`` all that may stand there and ``wanted``
@@ -43,6 +48,7 @@ class Panel:
     unused: tuple[str, ...]
     fingerprint: frozenset[str]
     shift: int = 0
+    edition: str = "release {release}"
     category: str = ""
     categories: frozenset[str] = frozenset()
     wanted: frozenset[str] = frozenset({""})
@@ -58,6 +64,22 @@ class Panel:
         if self.category:
             names.append(self.category)
         return (*names, *self.figures, *self.unused)
+
+
+def last_period(file: RawFile) -> int:
+    """The last period of a table without faults; 0 where none is printed."""
+    if "time_period" not in file.header:
+        return 0
+    at = file.header.index("time_period")
+    texts = [clean_text(cells[at]) for _, cells in file.rows if len(cells) > at]
+    return max((int(text) for text in texts if text.isascii() and text.isdigit()), default=0)
+
+
+def name_release(file: RawFile, plan: Panel) -> tuple[int, str]:
+    """Year of the release that the table belongs to, and its words."""
+    period = last_period(file)
+    released = period + plan.shift
+    return released, f"{plan.release}, {plan.edition.format(release=released, period=period)}"
 
 
 @dataclass(frozen=True)

@@ -107,15 +107,18 @@ def find_layout[T: Table](header: Sequence[str], layouts: Sequence[T]) -> T | No
 
 
 def find_files[T: Table](
-    files: Iterable[RawFile], layouts: Sequence[T], years: Iterable[int]
-) -> tuple[dict[str, tuple[T, RawFile]], list[Fault]]:
-    """The file of each layout of ``years``.
+    files: Iterable[RawFile],
+    layouts: Sequence[T],
+    years: Iterable[int],
+    edition: Callable[[T, RawFile], int] = lambda plan, file: 0,
+) -> tuple[dict[tuple[str, int], tuple[T, RawFile]], list[Fault]]:
+    """The file of each layout of ``years``, by the layout's name and the file's ``edition``.
 
-    Two files of one layout are a fault; so is a file that bears the name of a layout without a
-    file but has other columns.
+    Two files of one layout and edition are a fault; so is a file that bears the name of a layout
+    without a file but has other columns.
     """
     wanted = set(years)
-    found: dict[str, tuple[T, RawFile]] = {}
+    found: dict[tuple[str, int], tuple[T, RawFile]] = {}
     strangers: list[RawFile] = []
     faults: list[Fault] = []
     for file in files:
@@ -126,19 +129,20 @@ def find_files[T: Table](
             strangers.append(file)
         elif wanted.isdisjoint(plan.years):
             continue
-        elif plan.name in found:
+        elif (key := (plan.name, edition(plan, file))) in found:
             faults.append(
                 Fault(
                     file=file.name,
-                    value=found[plan.name][1].name,
+                    value=found[key][1].name,
                     problem=f"a second file of {plan.name}",
                     remedy="keep one of the two",
                 )
             )
         else:
-            found[plan.name] = (plan, file)
+            found[key] = (plan, file)
+    names = {name for name, _ in found}
     for plan in layouts:
-        if plan.name not in found and not wanted.isdisjoint(plan.years):
+        if plan.name not in names and not wanted.isdisjoint(plan.years):
             faults += [
                 _unknown_layout(file, plan)
                 for file in strangers

@@ -27,7 +27,7 @@ from data_prep.register import ENGLAND
 from data_prep.schema import CONFIDENCE
 from data_prep.sources import wide
 from data_prep.sources.files import RawFile
-from data_prep.sources.panel import Panel, PanelLine, read_panel
+from data_prep.sources.panel import Panel, PanelLine, last_period, name_release, read_panel
 from data_prep.sources.reading import Reading, make_reading
 from data_prep.sources.wide import Layout
 from data_prep.sources.workforce_columns import (
@@ -37,6 +37,7 @@ from data_prep.sources.workforce_columns import (
     RELEASES,
     UNRELIABLE,
     VACANCIES,
+    Ratio,
     Release,
 )
 
@@ -66,20 +67,34 @@ def read_workforce(files: Sequence[RawFile], years: Iterable[int]) -> Reading:
         duplicated or missing, codes unknown, cells that are no numbers.
     """
     wanted = sorted(set(years))
-    found, faults = wide.find_files(files, _PLANS, wanted)
+    found, faults = wide.find_files(files, _PLANS, wanted, _edition)
     records: list[tuple] = []
     ratios: list[tuple] = []
-    for name, (plan, file) in found.items():
-        release = _BY_NAME[name]
+    for plan, file in found.values():
+        release = _BY_NAME[plan.name]
         bad = wide.check_header(file, plan)
         if not bad:
             lines, bad = _read_lines(file, release, wanted)
+            release = _named(release, file)
             for line in lines if not bad else ():
                 bad += _read_line(file, release, line, records, ratios)
         faults += bad
     if faults:
         raise DataError(faults)
     return make_reading(records, ratios)
+
+
+def _edition(plan: Layout | Panel, file: RawFile) -> int:
+    return last_period(file) if isinstance(plan, Panel) else 0
+
+
+def _named(release: Release, file: RawFile) -> Release:
+    """The release that the file is, where each one prints all years anew."""
+    plan = release.plan
+    if not isinstance(plan, Panel):
+        return release
+    released, words = name_release(file, plan)
+    return replace(release, released=released, plan=replace(plan, release=words))
 
 
 def _read_lines(
@@ -169,6 +184,7 @@ def _read_line(
         unreliable[measure] = int(dialect is not _SFR and line.cells[header] == UNRELIABLE)
     if faults:
         return faults
+    _bound_by_rates(release, cells, rates)
     for whole, parts in SUMS.items():
         cells[whole] = _add(*(cells[part] for part in parts))
         unreliable[whole] = max(unreliable[part] for part in parts)
@@ -235,7 +251,7 @@ def _bound(
         # Hidden lest it give away a hidden number of agency workers: it may be anything.
         return empty_cell(NOT_AVAILABLE)
     if cell.status == SUPPRESSED:
-        # One to five people, each of whom may work part-time.
+        # One to five people, each of whom may work part-time, unless a printed rate says otherwise.
         return interval_cell(0.0, SMALL[1], SUPPRESSED)
     if line.cells[header] == NEAR_ZERO and cell.status == ROUNDED:
         return interval_cell(0.0, TENTH / 2, ROUNDED)
@@ -256,6 +272,27 @@ def _bound(
             )
         )
     return rounded_cell(cell.value, release.england_unit)
+
+
+def _bound_by_rates(release: Release, cells: dict[str, Cell], rates: Mapping[Ratio, Cell]) -> None:
+    """Bound each hidden figure by the rate printed beside it, no tighter than what it hides as.
+
+    No release so far prints a rate beside a hidden figure: it hides both.
+    """
+    for ratio, rate in rates.items():
+        if not cells[ratio.measure].is_hidden or math.isnan(rate.value):
+            continue
+        half_unit = 0.5 * 10.0**-release.rate_decimals
+        low, high = (max(0.0, rate.value + side) / ratio.per for side in (-half_unit, half_unit))
+        base = ratio.base
+        if base in SUMS and high < 1:
+            # The rate is part / (part + rest), so the part is rest x rate / (1 - rate).
+            (base,) = (part for part in SUMS[base] if part != ratio.measure)
+            low, high = low / (1 - low), high / (1 - high)
+        rest = cells.get(base, empty_cell(NOT_AVAILABLE))
+        if rest.is_known and not rest.is_hidden and rest.upper * high > SMALL[1]:
+            lower, upper = round(rest.lower * low, 2), round(rest.upper * high, 2)
+            cells[ratio.measure] = interval_cell(lower, upper, DERIVED)
 
 
 def _tenth(value: float) -> Cell:

@@ -24,10 +24,8 @@ import re
 from dataclasses import dataclass
 
 from data_prep.markers import NOT_APPLICABLE, NOT_AVAILABLE, ROUNDED, SFR, SUPPRESSED, Dialect
-from data_prep.sources.panel import Panel
+from data_prep.sources.panel import LATEST, Panel
 from data_prep.sources.wide import Layout
-
-FIRST_YEAR, LAST_YEAR = 2016, 2026
 
 EES = Dialect(
     "Explore Education Statistics, children's social work workforce",
@@ -163,17 +161,19 @@ RELEASES: tuple[Release, ...] = (
     ),
     Release(
         Panel(
-            name="children's social work workforce, September 2017 to 2025",
-            release="Children's social work workforce, release of September 2025",
+            name="children's social work workforce, from September 2017",
+            release="Children's social work workforce",
             file_name="csww_indicators_2017_to_2025.csv",
-            years=range(2018, LAST_YEAR + 1),
+            years=range(2018, LATEST),
             dialect=EES,
             figures=_EES_FIGURES,
             unused=tuple(_EES_UNUSED.split()),
             fingerprint=frozenset(_EES_FIGURES),
             shift=1,
+            edition="release of September {period}",
         ),
-        LAST_YEAR,
+        # Each release prints all years anew and is named by its last one.
+        LATEST,
         _EES_MEASURES,
         _EES_RATIOS,
         0.1,

@@ -138,9 +138,12 @@ def cla_rates(first: int = 2022, last: int = 2023) -> Table:
     return table
 
 
+SERIES_YEARS = range(1994, 2025)
+
+
 def cla_series() -> Table:
     table = [list(SERIES.headers)]
-    for year in SERIES.years:
+    for year in SERIES_YEARS:
         for category in sorted(SERIES.categories):
             number = f"{year * 30}" if category in MEASURES_OF_SERIES else "x"
             texts = {"time_period": str(year), "population_count": category, "number": number}

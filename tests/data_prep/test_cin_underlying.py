@@ -1,19 +1,26 @@
 """Reading the census files: the traps of the real layouts, and damage."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from data_prep import register
 from data_prep.errors import DataError
 from data_prep.indicators import MEASURES
+from data_prep.markers import clean_text
 from data_prep.register import ENGLAND
 from data_prep.schema import CONFIDENCE, RECORD_COLUMNS, STATUS
 from data_prep.sources.cin_columns import FIRST_YEAR, LAST_YEAR, layout
 from data_prep.sources.cin_underlying import read_cin_underlying
 from data_prep.sources.files import scan
+from tests.data_prep.care_tables import write_table
+from tests.data_prep.conftest import census_table
 
 YEARS = range(FIRST_YEAR, LAST_YEAR + 1)
 WIGHT = "E06000046"
@@ -75,14 +82,25 @@ def test_thousands_separators_mixed_in_one_row(
     assert record(records, "E08000035", "referrals")["value"] == 3210
 
 
-def test_percentiles_are_left_alone(write_census: Callable[..., Path]) -> None:
+def test_percentiles_are_left_alone(write_census: Callable[..., Path], put: Callable) -> None:
+    """2012 prints 0 days as the median of assessments that were not counted: no count is 0."""
+    (group,) = (g for g in layout(2012).banded if g.measure == "initial_assessments_10_days")
+    none = dict.fromkeys((*group.inside, *group.outside), "..")
+    none |= {"IAs1112": "..", "IAs%OfReferrals1112": "..", "IAs1112Rate": ".."}
+
     def edit(table: list[list[str]]) -> None:
+        put("Leeds", **none)(table)
         for row in table:
-            row.append("IAsMedian1112" if row is table[0] else "0")
+            row += ["IAs25thPercentile1112", "IAsMedian1112"] if row is table[0] else ["0", "0"]
 
     path = write_census(2012, edit)
     records = read_cin_underlying(scan(path.parent), [2012]).records
-    assert "initial_assessments" in set(records["measure"])
+    for measure in ("initial_assessments", "initial_assessments_10_days"):
+        leeds = record(records, "E08000035", measure)
+        assert leeds["status"] == STATUS["not_available"]
+        assert pd.isna(leeds["value"])
+        assert pd.isna(leeds["upper"])
+    assert not [name for name in records["measure"].unique() if "median" in name.lower()]
 
 
 def test_ended_codes_in_later_files_are_the_same_authority(
@@ -255,11 +273,14 @@ def test_2010_prints_other_measures(write_census: Callable[..., Path]) -> None:
 type Edit = Callable[[list[list[str]]], None]
 
 
+def row_of(table: list[list[str]], area: str) -> list[str]:
+    (row,) = [row for row in table[1:] if row[table[0].index("geog_n")] == area]
+    return row
+
+
 def _cell(area: str, column: str, text: str) -> Edit:
     def edit(table: list[list[str]]) -> None:
-        header = table[0]
-        (row,) = [row for row in table[1:] if row[header.index("geog_n")] == area]
-        row[header.index(column)] = text
+        row_of(table, area)[table[0].index(column)] = text
 
     return edit
 
@@ -367,3 +388,94 @@ def test_two_files_of_one_year_are_refused(write_census: Callable[..., Path]) ->
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         read_cin_underlying(scan(tmp_path / "nowhere"), [2013])
+
+
+@pytest.mark.parametrize("year", YEARS)
+def test_counts_hidden_beside_a_rate_or_per_cent_are_bounded_by_it(
+    year: int, write_census: Callable[..., Path]
+) -> None:
+    """One count is hidden in each authority; what is printed beside it must still hold it."""
+    plan = layout(year)
+    headers = {count.measure: count.header for count in plan.counts}
+    ratios = [ratio for ratio in plan.ratios if ratio.measure in headers]
+    areas = register.authorities_in(year)[: len(ratios)]
+    true: list[tuple[int, int]] = []
+
+    def edit(table: list[list[str]]) -> None:
+        for area, ratio in zip(areas, ratios, strict=True):
+            row = row_of(table, area.name)
+            at = table[0].index(headers[ratio.measure])
+            true.append((int(row[at]), int(row[table[0].index(headers[ratio.base])])))
+            row[at] = "x"
+
+    path = write_census(year, edit)
+    records = read_cin_underlying(scan(path.parent), [year]).records
+    for area, ratio, (number, base) in zip(areas, ratios, true, strict=True):
+        lower, upper, status = bounds(records, area.la_code, ratio.measure)
+        # Rates are rounded to a tenth, populations to 100.
+        slack = 0.11 * base / ratio.per + number * 100 / 60_000
+        assert max(1, number - slack) <= lower <= number <= upper <= number + slack
+        assert status == STATUS["derived"]
+
+
+# ---------------------------------------------------------------------------- random edits
+
+TEXTS = st.one_of(
+    st.sampled_from(["x", "..", ".", "0", "7", "1,234", "-3", "2.5"]),
+    st.sampled_from(["", "c", "z", "u", ":", "1e3", "=A1", "#N/A", "P", "<b>1</b>", "٣"]),
+    st.sampled_from(["LA", "National", "E08000035", "383"]),
+    st.integers(0, 10**5).map(str),
+    st.text(st.characters(codec="utf-8", exclude_characters="\x00\r\n"), max_size=8),
+)
+
+
+@pytest.mark.parametrize("year", [2010, 2013, 2016])
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_random_edits_are_faults_or_change_one_authority_only(
+    year: int, data: st.DataObject, write_census: Callable[..., Path]
+) -> None:
+    plan = layout(year)
+    row, column = data.draw(st.integers(1, 153)), data.draw(st.integers(0, len(plan.headers) - 1))
+    text, header = data.draw(TEXTS), plan.headers[column]
+    # England first, then the authorities in the order of the register.
+    places = [ENGLAND, *(authority.la_code for authority in register.authorities_in(year))]
+
+    def edit(table: list[list[str]]) -> None:
+        table[row][table[0].index(header)] = text
+
+    before = untouched(year)
+    try:
+        after = numbers_of(write_census(year, edit), year)
+    except DataError:
+        return
+    assert set(after.index) == set(before.index), "no figure is invented or lost"
+    # Bounds that are missing on both sides are equal.
+    same = (after.reindex(before.index) == before) | (after.isna() & before.isna())
+    changed = before.index[~same.all(axis=1)]
+    assert {la for la, _ in changed} <= {places[row - 1]}
+    columns = {count.header: count.measure for count in plan.counts}
+    banded = {banded.measure for banded in plan.banded}
+    for key in changed:
+        number = after.loc[key, "value"]
+        if pd.isna(number) or key[1] in banded:
+            continue
+        # A figure is what stands in its cell, or what was hidden there and printed as a rate.
+        assert key[1] == columns[header]
+        printed = clean_text(text).replace(",", "")
+        assert number == (before.loc[key, "value"] if printed == "x" else float(printed)) >= 0
+
+
+@cache
+def untouched(year: int) -> pd.DataFrame:
+    with TemporaryDirectory() as folder:
+        return numbers_of(write_table(Path(folder), census_table(year), "any.csv"), year)
+
+
+def numbers_of(path: Path, year: int) -> pd.DataFrame:
+    records = read_cin_underlying(scan(path.parent), [year]).records
+    return records.set_index(["la_code", "measure"])[["value", "lower", "upper"]]

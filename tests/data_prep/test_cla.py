@@ -14,7 +14,7 @@ from data_prep.errors import DataError
 from data_prep.register import ENGLAND
 from data_prep.schema import RECORD_COLUMNS, STATUS
 from data_prep.sources import wide
-from data_prep.sources.cla import RATES, SERIES, read_cla, recognise
+from data_prep.sources.cla import MEASURES_OF_RATES, RATES, SERIES, read_cla, recognise
 from data_prep.sources.cla_columns import LAYOUTS
 from data_prep.sources.files import scan
 from data_prep.sources.reading import Reading
@@ -143,11 +143,24 @@ def test_markers_of_the_rates_table(tmp_path: Path) -> None:
     assert record(reading, CITY, 2023, STARTS)["status"] == STATUS["exact"]
 
 
+@pytest.mark.parametrize("measure", [AT_MARCH, STARTS])
+def test_a_count_hidden_beside_its_rate_is_bounded_by_it(measure: str, tmp_path: Path) -> None:
+    table = tables.cla_rates()
+    category = {name: text for text, name in MEASURES_OF_RATES.items()}[measure]
+    put(table, "Leeds", "children_count", "c", time_period="2022", population_type=category)
+    found = record(read(tmp_path, table), LEEDS, 2022, measure)
+    number = tables.number_of(register.authorities()[LEEDS])
+    assert found["lower"] <= number <= found["upper"]
+    # The rate is a whole number per 10,000 of 120 times as many children.
+    assert found["upper"] - found["lower"] <= number * 120 / 10_000
+    assert found["status"] == STATUS["derived"]
+
+
 def test_national_series(tmp_path: Path) -> None:
     records = read(tmp_path, tables.cla_series()).records
     assert set(records["la_code"]) == {ENGLAND}
-    assert sorted(set(records["year"])) == list(SERIES.years)
-    assert len(records) == 2 * len(SERIES.years)
+    assert sorted(set(records["year"])) == list(tables.SERIES_YEARS)
+    assert len(records) == 2 * len(tables.SERIES_YEARS)
     assert (records["upper"] - records["lower"] == 10).all()
 
 
@@ -159,6 +172,19 @@ def test_only_wanted_years_are_read(tmp_path: Path) -> None:
     files = scan(tmp_path / "raw")
     assert set(read_cla(files, [2012, 2023]).records["year"]) == {2012, 2023}
     assert read_cla(files, [2027]).records.empty
+
+
+def test_later_releases_lie_beside_each_other_and_are_named_by_their_last_year(
+    tmp_path: Path,
+) -> None:
+    for last in (2024, 2026):
+        tables.write_table(tmp_path / "raw", tables.cla_rates(2023, last), f"{last}.csv")
+    files = scan(tmp_path / "raw")
+    records = read_cla(files, [2024]).records
+    leeds = records[(records["la_code"] == LEEDS) & (records["measure"] == AT_MARCH)]
+    assert dict(zip(leeds["released"], leeds["release"], strict=True)) == {
+        year: f"Children looked after in England, release {year}" for year in (2024, 2026)
+    }
 
 
 def test_releases_of_one_year_keep_their_own_records(tmp_path: Path) -> None:
@@ -229,7 +255,7 @@ RATES_DAMAGE = {
         ["'170001'" if False else "same area and year"],
     ),
     "no children": (_cell("Leeds", "population_estimate", "0", **MARCH_2022), ["without children"]),
-    "unknown year": (_cell("Leeds", "time_period", "2030", **MARCH_2022), ["'2030'", "2018-2025"]),
+    "unknown year": (_cell("Leeds", "time_period", "2060", **MARCH_2022), ["'2060'", "2018-2049"]),
     "other identifier": (
         _cell("Leeds", "time_identifier", "Calendar year", **MARCH_2022),
         ["'Calendar year'"],

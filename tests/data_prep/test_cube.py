@@ -91,6 +91,17 @@ def test_the_build_is_deterministic_and_survives_a_round_trip(raw: Path, tmp_pat
     assert {"long_name", "units", "definition", "regimes", "source"} <= set(attributes)
 
 
+def test_tiny_authorities_stay_in_unless_left_out_by_option(
+    write_census: Callable[..., Path], put: Callable
+) -> None:
+    raw = write_census(2013, put("Isles of Scilly", **{"Mid2012Pop0-17": "300"})).parent
+    tree, _ = build_published(raw, [2013])
+    assert "E06000053" in tree["cube"]["la"].values
+    tree, findings = build_published(raw, [2013], least_children=5_000)
+    assert tree["cube"].sizes["la"] == 151
+    assert [f.la for f in findings if f.check == "small authorities"] == ["Isles of Scilly"]
+
+
 def test_the_command_reports(raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(_arguments(raw, tmp_path)) == 0
     printed = capsys.readouterr().out

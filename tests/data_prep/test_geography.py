@@ -61,6 +61,44 @@ def test_a_reorganised_authority_appears_the_year_after_vesting() -> None:
         assert old.to_year == link.vested.year
 
 
+# From, to, the financial year that begins at vesting, and whether the code alone changed.
+REORGANISATIONS = (
+    ("Cheshire", "Cheshire East", 2010, False),
+    ("Cheshire", "Cheshire West and Chester", 2010, False),
+    ("Bedfordshire", "Bedford", 2010, False),
+    ("Bedfordshire", "Central Bedfordshire", 2010, False),
+    ("Northumberland", "Northumberland", 2014, True),
+    ("Gateshead", "Gateshead", 2014, True),
+    ("Bournemouth", "Bournemouth, Christchurch and Poole", 2020, False),
+    ("Poole", "Bournemouth, Christchurch and Poole", 2020, False),
+    ("Dorset", "Bournemouth, Christchurch and Poole", 2020, False),
+    ("Dorset", "Dorset", 2020, False),
+    ("Buckinghamshire", "Buckinghamshire", 2021, True),
+    ("Northamptonshire", "North Northamptonshire", 2022, False),
+    ("Northamptonshire", "West Northamptonshire", 2022, False),
+    ("Cumbria", "Cumberland", 2024, False),
+    ("Cumbria", "Westmorland and Furness", 2024, False),
+    ("North Yorkshire", "North Yorkshire", 2024, True),
+    ("Somerset", "Somerset", 2024, True),
+    ("Barnsley", "Barnsley", 2026, True),
+    ("Sheffield", "Sheffield", 2026, True),
+)
+
+
+def test_the_register_holds_every_reorganisation_and_no_other() -> None:
+    names = {code: authority.name for code, authority in register.authorities().items()}
+    found = {
+        (
+            names[link.old],
+            names[link.new],
+            register.authorities()[link.new].from_year,
+            link.code_only,
+        )
+        for link in register.SUCCESSIONS
+    }
+    assert found == set(REORGANISATIONS)
+
+
 @pytest.mark.parametrize("years", [(2000, 2010), (2010, 2026), (2014, 2010)])
 def test_impossible_windows_are_refused(years: tuple[int, int]) -> None:
     with pytest.raises(DataError, match="years"):

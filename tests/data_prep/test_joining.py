@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 from data_prep import register
+from data_prep.checks import PASS, WARNING
 from data_prep.geography import stable_units
-from data_prep.joining import join_records
+from data_prep.joining import check_joint_returns, join_records
 from data_prep.markers import DERIVED, EXACT, NOT_AVAILABLE
 from data_prep.schema import RECORD_COLUMNS
 
@@ -87,3 +88,19 @@ def test_a_sum_of_figures_says_that_it_is_derived() -> None:
     records.loc[1, ["lower", "upper", "status"]] = [3.5, 4.5, DERIVED]
     (row,) = join_records(records, stable_units(2020, 2022)).itertuples()
     assert (row.lower, row.value, row.upper, row.status) == (6.5, 7.0, 7.5, DERIVED)
+
+
+def test_what_became_of_joint_figures_is_said() -> None:
+    records = _records((JOINT, 2022, 8.0), (JOINT, 2023, 8.0), ("K314+318", 2020, 8.0))
+    years = range(2020, 2025)
+    left_out, taken = check_joint_returns(records, stable_units(2020, 2024), years)
+    assert (left_out.level, taken.level) == (WARNING, PASS)
+    assert left_out.la == "Kingston upon Thames and Richmond upon Thames"
+    assert "left out" in left_out.problem
+    assert left_out.value == "2020: agency_workers"
+    assert "taken for North Northamptonshire + West Northamptonshire" in taken.problem
+    assert taken.value == "2022-2023: agency_workers"
+    (apart,) = check_joint_returns(records, stable_units(2022, 2024), range(2022, 2025))
+    assert "left out" in apart.problem
+    (none,) = check_joint_returns(records, stable_units(2010, 2014), range(2010, 2015))
+    assert (none.level, none.la) == (PASS, "")

@@ -39,9 +39,13 @@ def counts(rng: np.random.Generator, change: Change | None = None) -> np.ndarray
 
 
 def trace(
-    observed: np.ndarray, replicates: int = REPLICATES, years: int = YEARS, **kept: np.ndarray
+    observed: np.ndarray,
+    replicates: int = REPLICATES,
+    years: int = YEARS,
+    seed: int = 4,
+    **kept: np.ndarray,
 ) -> xr.DataTree:
-    rng = np.random.default_rng(4)
+    rng = np.random.default_rng(seed)
     la, year = np.divmod(np.arange(LAS * years), years)
     known = kept.get("known", np.ones(LAS * years, bool))
     y = observed[:, :years].ravel()
@@ -213,30 +217,63 @@ def test_carry_over_is_reckoned_between_adjoining_years_only() -> None:
     assert check(trace(data(carried)), years=far)["carry_over"].status == "not assessed"
 
 
-def test_outcomes_of_one_fit_are_checked_apart() -> None:
-    """Cells of two outcomes in one ``obs``: a misfit of one is not the other's."""
-    rng = np.random.default_rng(9)
-    first, second = trace(counts(rng)), trace(counts(rng, lambda rate, noise: (rate, 4 * noise)))
+COORDS = {
+    "la": list(range(LAS)),
+    "year": list(range(2001, 2001 + YEARS)),
+    "outcome": ["calm", "wild"],
+}
+
+
+def wild(log_rate: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return log_rate, 4 * noise
+
+
+def joint_checks(*outcomes: xr.DataTree) -> dict[str, Check]:
+    """Checks by name of two outcomes in one fit."""
     joined = {}
     for group in ("observed_data", "constant_data", "posterior_predictive"):
-        parts = [part[group].to_dataset() for part in (first, second)]
+        parts = [part[group].to_dataset() for part in outcomes]
         if group == "constant_data":
             parts = [part.assign(outcome=0 * part["la"] + i) for i, part in enumerate(parts)]
         joined[group] = xr.concat(parts, "obs")
-    coords = {
-        "la": list(range(LAS)),
-        "year": list(range(2001, 2001 + YEARS)),
-        "outcome": ["calm", "wild"],
-    }
-    checks = {
-        check.name: check
-        for check in check_predictive(xr.DataTree.from_dict(joined), coords, REGIONS)
-    }
-    assert len(checks) == 2 * len(CHECKS)
+    found = check_predictive(xr.DataTree.from_dict(joined), COORDS, REGIONS)
+    return {check.name: check for check in found}
+
+
+@pytest.mark.parametrize(("share", "status"), [(0.0, "pass"), (0.7, "misfit")])
+def test_outcomes_that_share_their_years_are_found(share: float, status: str) -> None:
+    """Busy years of an authority run through both outcomes; replicates know nothing of them."""
+    busy = np.random.default_rng(11).normal(size=(LAS, YEARS))
+
+    def sharing(log_rate: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return log_rate, np.sqrt(share) * busy + np.sqrt(1 - share) * noise
+
+    rng = np.random.default_rng(9)
+    first, second = trace(counts(rng, sharing)), trace(counts(rng, sharing), seed=5)
+    found = joint_checks(first, second)["outcomes_together"]
+    assert found.status == status
+    assert found.where == "wild and calm"
+
+
+def test_outcomes_without_a_cell_in_common_are_not_assessed() -> None:
+    known = np.arange(LAS * YEARS) % 2 == 0
+    rng = np.random.default_rng(9)
+    first = trace(counts(rng), known=known)
+    second = trace(counts(rng), seed=5, known=~known)
+    found = joint_checks(first, second)["outcomes_together"]
+    assert (found.status, found.where) == ("not assessed", "too few cells")
+
+
+def test_outcomes_of_one_fit_are_checked_apart() -> None:
+    """Cells of two outcomes in one ``obs``: a misfit of one is not the other's."""
+    rng = np.random.default_rng(9)
+    first = trace(counts(rng))
+    checks = joint_checks(first, trace(counts(rng, wild), seed=5))
+    assert len(checks) == 2 * len(CHECKS) + 1
     assert checks["scatter_calm"].status == "pass"
     assert checks["scatter_wild"].status == "misfit"
     alone = {
         check.name: check
-        for check in check_predictive(first, {k: coords[k] for k in ("la", "year")}, REGIONS)
+        for check in check_predictive(first, {k: COORDS[k] for k in ("la", "year")}, REGIONS)
     }
     assert checks["scatter_calm"].observed == alone["scatter"].observed

@@ -31,6 +31,7 @@ CHOICES: list[dict[str, Any]] = [
     {"level_structure": "spatial"},
     {"scatter": "by_authority"},
     {"scatter": "none"},
+    {"busy_years": "shared"},
     {
         "outcomes": "section47",
         "denominator": "referrals",
@@ -182,6 +183,11 @@ def test_another_score_weakens_the_true_gradient(small_world: xr.DataTree) -> No
         ({"las": 4, "first_year": 2010}, {}, "cannot show a gradient"),
         ({"las": 12, "first_year": 2010}, {"edition": 2011}, "no IMD scores of this edition"),
         ({"las": 12, "first_year": 2010}, {"slope": "drifting"}, "surer than it is"),
+        (
+            {"las": 12, "first_year": 2010},
+            {"busy_years": "shared", "outcomes": "referrals"},
+            "shares its years with no other",
+        ),
         (
             {"las": 12, "first_year": 2010},
             {"level_structure": "regions", "adjustment": "region"},

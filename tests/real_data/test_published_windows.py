@@ -82,3 +82,26 @@ def test_small_authorities_stay_in_unless_left_out() -> None:
         "Isles of Scilly",
         "City of London",
     ]
+
+
+def test_returns_that_were_not_made_are_missing() -> None:
+    cube = build_published(RAW, (2010, 2024))[0]["cube"].to_dataset()
+    names = [str(name) for name in cube["la_name"].values]
+    for name, year in (
+        ("Newham", 2012),
+        ("Havering", 2012),
+        ("Norfolk", 2013),
+        ("Cornwall", 2014),
+        ("South Tyneside", 2015),
+        ("Hackney", 2021),
+        ("Hackney", 2022),
+        ("Hampshire", 2024),
+        ("Herefordshire, County of", 2024),
+    ):
+        found = cube["referrals_upper"].sel(year=year).values[names.index(name)]
+        assert np.isnan(found), (name, year)
+    unreliable = cube["referrals_low_reliability"].sel(year=2024).values
+    assert {names[at] for at in np.flatnonzero(unreliable)} == {
+        "Hampshire",
+        "Herefordshire, County of",
+    }

@@ -383,15 +383,22 @@ def test_a_sum_above_england_is_odd_whatever_is_missing() -> None:
     assert _sum(1155, 1200, 2).gap == pytest.approx(10)
 
 
-def test_missing_returns_are_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", ["children in need", "looked-after"])
+def test_missing_returns_are_found_by_source(part: str, tmp_path: Path) -> None:
+    """Other sources of the year do not make up for a missing return; two measures are none."""
     tree = make_tree(las=3)
     data = tree["cube"].to_dataset()
-    for name in CubeFile.read(write_cube(tree, tmp_path)).measures:
+    measures = CubeFile.read(write_cube(tree, tmp_path)).measures.values()
+    chosen = [measure for measure in measures if part in measure.source]
+    assert 0 < len(chosen) < len(measures)
+    for measure in chosen:
         for end, value in (("", np.nan), ("_lower", np.nan), ("_upper", np.nan), ("_status", 4)):
-            data[f"{name}{end}"][2, 1] = value
+            data[f"{measure.name}{end}"][2, 1] = value
     tree["cube"] = xr.DataTree(data)
     rows = data_tables.missing_returns(CubeFile.read(write_cube(tree, tmp_path)))
-    assert [(row["la"], row["year"]) for row in rows] == [(str(data["la_name"].values[2]), "2010")]
+    found = [(row["la"], row["year"], row["source"]) for row in rows]
+    wanted = [(str(data["la_name"].values[2]), "2010", chosen[0].source)]
+    assert found == (wanted if part == "children in need" else [])
 
 
 def test_joined_and_renamed_units_are_told_apart(tmp_path: Path) -> None:
@@ -416,6 +423,19 @@ def test_joined_and_renamed_units_are_told_apart(tmp_path: Path) -> None:
     assert all(row["code"].startswith("J") and len(row["members"]) > 1 for row in several)
     assert "Dorset" in {m["name"] for row in several for m in row["members"]}
     assert "Buckinghamshire" in [row["name"] for row in renamed]
+
+
+def test_joint_returns_stand_with_what_was_joined(tmp_path: Path, drawn_not: Render) -> None:
+    finding = Finding(
+        "joint returns", "WARNING", "left out", "", "<a>.csv", "A & B", None, "2020: x"
+    )
+    none = Finding("joint returns", "PASS", "nothing to report")
+    for findings, said in (([finding], True), ([none], False)):
+        html = drawn_not(write_cube(make_tree(las=2), tmp_path, findings))
+        (section,) = re.findall(r'id="joined".*?</section>', html, re.S)
+        assert ("Authorities that report one figure together" in section) == said
+        assert ("A &amp; B" in section) == said
+        assert "<a>" not in section
 
 
 def test_regimes_are_read_back() -> None:

@@ -13,6 +13,8 @@ from data_prep.download import command
 from data_prep.download.catalogue import CATALOGUE
 from data_prep.download.client import Client
 from data_prep.download.manifest import Manifest
+from data_prep.sources.ees_cin import TABLES, read_ees_cin
+from data_prep.sources.files import scan
 from tests.data_prep.download.material import (
     SOURCES,
     attachments,
@@ -24,6 +26,7 @@ from tests.data_prep.download.material import (
     zip_url,
 )
 from tests.data_prep.download.server import Fake, Reply
+from tests.data_prep.ees_files import write_release
 
 type Download = Callable[..., int]
 
@@ -225,6 +228,29 @@ def test_another_version_of_a_file_is_refused(
     assert main(["data", "--from", str(given), "--out", str(out)]) == 1
     assert "another" in capsys.readouterr().err
     assert (out / "ees_cin" / "two.csv").read_bytes() == ees_table("c1")
+
+
+def test_releases_that_are_read_beside_each_other_are_both_taken_in(
+    tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = tmp_path / "releases"
+    tables = [table for table in TABLES if table.name == "D6"]
+    for last_year in (2014, 2015):
+        folder = given / str(last_year)
+        write_release(folder, tables, last_year, edits={})
+        for path in folder.iterdir():
+            path.rename(folder / f"{path.name[:2]}.csv")
+    assert main(["data", "--from", str(given), "--out", str(out)]) == 0
+    assert "4 copied" in capsys.readouterr().out
+    reading = read_ees_cin(scan(out), [2014])
+    assert set(reading.records["released"]) == {2014, 2015}
+    # The same release a second time, changed, is another file of its kind, and readers take one.
+    (path,) = (given / "2015").glob("d6*")
+    path.write_bytes(path.read_bytes().replace(b"Leeds", b"LEEDS"))
+    assert main(["data", "--from", str(given), "--out", str(out)]) == 1
+    shown = capsys.readouterr()
+    assert "3 already there, 1 refused" in shown.out
+    assert "another" in shown.err
 
 
 def test_a_folder_without_official_files_makes_2(
