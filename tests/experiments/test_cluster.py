@@ -179,8 +179,10 @@ def test_a_scheduler_that_comes_back_costs_what_ran_alone(cluster: Cluster, resu
 
     after(lambda: pretended.started(results, "b"), restart)
     jobs = [job("a"), job("b", seconds=3), job("c")]
-    found = states(run_jobs(jobs, Workers(cluster=cluster.address)))
-    assert found == {"a": "done", "b": "done", "c": "done"}
+    outcomes = run_jobs(jobs, Workers(cluster=cluster.address))
+    # The old worker may have finished the fit on its own: it is stored once all the same.
+    assert all(outcome.is_stored for outcome in outcomes)
+    assert sorted(path.name for path in (results / "runs/pretended").iterdir()) == list("abc")
 
 
 @slow
