@@ -25,7 +25,6 @@ DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
     "Beta": ("alpha", "beta"),
     "Correlation": ("eta",),
     "ZeroSumNormal": ("sigma",),
-    "HalfStudentT": ("nu", "sigma"),
     "SymmetricDirichlet": ("concentration",),
 }
 # Nothing of these lies below zero: only they can stand for a scale.

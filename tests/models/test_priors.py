@@ -22,7 +22,6 @@ VALID: dict[str, dict[str, float]] = {
     "Beta": {"alpha": 2.0, "beta": 3.0},
     "Correlation": {"eta": 2.0},
     "ZeroSumNormal": {"sigma": 1.0},
-    "HalfStudentT": {"nu": 4.0, "sigma": 2.0},
     "SymmetricDirichlet": {"concentration": 2.0},
 }
 # The same distributions by scipy, at 0.4.
@@ -38,7 +37,6 @@ DENSITY_AT_04 = {
     "InverseGamma": stats.invgamma(2, scale=3).logpdf(0.4),
     "Uniform": stats.uniform(-1, 4).logpdf(0.4),
     "Beta": stats.beta(2, 3).logpdf(0.4),
-    "HalfStudentT": stats.t(4, 0, 2).logpdf(0.4) + np.log(2),
 }
 
 
