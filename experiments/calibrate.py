@@ -80,6 +80,7 @@ def plan_study(
         When the cube cannot be read or the options cannot be fitted to it.
     """
     spec, config = experiment.spec, experiment.config
+    spec.check_study()
     cube = load_cube(store.cube_path(config.data.cube))
     whole = experiment.observe(cube)
     codes = list(whole.las.index)

@@ -9,7 +9,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -24,7 +24,7 @@ from pydantic import (
 
 from data_prep.errors import DataError, Fault
 from models import CATALOGUE, load_model
-from models.priors import DISTRIBUTIONS, Prior
+from models.priors import DISTRIBUTIONS, POSITIVE, SPECIAL, Prior
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -144,6 +144,20 @@ class Experiment:
     options: "Options"
     priors: Mapping[str, Prior]
     overridden: frozenset[str]
+    sources: "_Sources"
+
+    def with_priors(self, declared: Mapping[str, Prior]) -> "Experiment":
+        """The experiment with priors that its model declares for its data, the config's on top.
+
+        Raises
+        ------
+        DataError
+            With every prior of the config that does not fit.
+        """
+        priors, faults = _override(declared, self.config.priors, self.sources)
+        if faults:
+            raise DataError(faults)
+        return replace(self, priors=priors)
 
     def observe(self, cube: "xr.DataTree", *, without: Sequence[str] = ()) -> Any:
         """What the model sees of a cube under the config's `[data]`, ``without`` these codes too.
@@ -232,7 +246,13 @@ def load_experiment(
         files.append(path)
     merged: dict[str, Any] = {}
     for path in files:
-        merged = _merge(merged, _read(path))
+        over = _read(path)
+        if "formula" in over.get("options", {}):
+            # Priors belong to the terms of a formula: another formula starts without any.
+            merged.pop("priors", None)
+        merged = _merge(merged, over)
+    if any(text.partition("=")[0].strip() == "options.formula" for text in sets):
+        merged.pop("priors", None)
     faults = []
     for text in sets:
         fault = _apply(merged, text)
@@ -243,6 +263,7 @@ def load_experiment(
         "options.exposure",
         "options.outcomes",
         "options.denominator",
+        "options.formula",
     }
     if asked & changes_question and "question" not in asked:
         # The file's question is about the file's outcome; the model's own fits any.
@@ -308,6 +329,9 @@ def _apply(document: dict[str, Any], text: str) -> Fault | None:
                 problem=f"{part!r} is not a section",
                 remedy="write the full path, as in --set options.outcome=section47",
             )
+    if parts[0] == "priors" and parts[2:] == ["distribution"]:
+        # Parameters of the one that a file gives are no parameters of another.
+        node.pop("parameters", None)
     node[parts[-1]] = value.strip()
     if parts[0] == "priors" and len(parts) > 2:
         document["priors"][parts[1]].setdefault("reason", ON_COMMAND_LINE)
@@ -345,11 +369,14 @@ def _check(
             )
         )
     overrides = config.priors if config else _readable_priors(merged.get("priors"))
-    priors, prior_faults = _override(spec, overrides, sources)
-    faults += prior_faults
+    priors: dict[str, Prior] = {}
+    # Where priors depend on the data, they and what the config changes of them come later.
+    if spec.declare_priors is None:
+        priors, prior_faults = _override(spec.priors, overrides, sources)
+        faults += prior_faults
     if faults or config is None or options is None:
         raise DataError(faults)
-    return Experiment(name, config, spec, options, priors, frozenset(config.priors))
+    return Experiment(name, config, spec, options, priors, frozenset(config.priors), sources)
 
 
 def _readable_priors(section: object) -> dict[str, PriorConfig]:
@@ -362,10 +389,11 @@ def _readable_priors(section: object) -> dict[str, PriorConfig]:
 
 
 def _override(
-    spec: "ModelSpec", overrides: Mapping[str, PriorConfig], sources: "_Sources"
+    declared: Mapping[str, Prior], overrides: Mapping[str, PriorConfig], sources: "_Sources"
 ) -> tuple[dict[str, Prior], list[Fault]]:
     """The model's priors with those of the config in their places."""
-    priors, faults = dict(spec.priors), []
+    priors: dict[str, Prior] = dict(declared)
+    faults: list[Fault] = []
     for name, given in overrides.items():
         if name not in priors:
             close = difflib.get_close_matches(name, priors, 1)
@@ -394,9 +422,20 @@ def _override(
                 problem,
                 f"known: {'; '.join(f'{d}({", ".join(p)})' for d, p in DISTRIBUTIONS.items())}",
             )
-            for problem in prior.faults()
+            for problem in [*prior.faults(), *_unfit(own, distribution)]
         ]
     return priors, faults
+
+
+def _unfit(own: Prior, distribution: str) -> list[str]:
+    """Why a distribution cannot stand where the model's own does."""
+    if distribution == own.distribution or distribution not in DISTRIBUTIONS:
+        return []
+    if distribution in SPECIAL or own.distribution in SPECIAL:
+        return [f"{distribution} cannot stand for {own.distribution}"]
+    if own.distribution in POSITIVE and distribution not in POSITIVE:
+        return [f"{distribution} lies below zero, and {own.name} cannot: use {', '.join(POSITIVE)}"]
+    return []
 
 
 def _listed(parameters: Mapping[str, float]) -> str:
@@ -410,7 +449,7 @@ def _faults(
     for item in error.errors():
         path = (*prefix, *(str(part) for part in item["loc"]))
         problem = item["msg"].removeprefix("Value error, ")
-        remedy = "mend the value"
+        remedy = str(item.get("ctx", {}).get("remedy", "mend the value"))
         if item["type"] == "extra_forbidden":
             problem, remedy = "unknown key", _known_keys(path, spec)
         elif item["type"] == "missing":

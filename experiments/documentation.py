@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from data_prep.download.catalogue import CATALOGUE as DOWNLOADS
 from data_prep.indicators import INDICATORS, MEASURES, Measure
@@ -80,9 +80,7 @@ def _model_page(spec: ModelSpec, docs: Path) -> str:
         _options_table(spec.options),
         *_option_equations(spec, options),
         "## Priors",
-        "Which of them a run uses depends on its options and data; its report lists those alone. "
-        "Override one in a variant's `[priors.<name>]`, with a reason.",
-        _priors_table(spec.priors.values()),
+        *_priors(spec),
         "## Estimands",
         f"Units are those of the default options. Intervals are {INTERVAL}. Headline estimands "
         "are printed when a fit ends.",
@@ -161,7 +159,12 @@ def _option_equations(spec: ModelSpec, default: BaseModel) -> list[str]:
         for value in values:
             if value == getattr(default, name):
                 continue
-            lines = spec.equations(default.model_copy(update={name: value}))
+            try:
+                chosen = type(default).model_validate(default.model_dump() | {name: value})
+            except ValidationError:
+                # Options may exclude each other: then there is nothing to show.
+                continue
+            lines = spec.equations(chosen)
             new = [line for line in lines if line not in usual]
             gone = [line for line in usual if line not in lines]
             if new:
@@ -174,6 +177,19 @@ def _option_equations(spec: ModelSpec, default: BaseModel) -> list[str]:
     if not rows:
         return []
     return ["What another choice changes in the equations:", _table(("Choice", "Lines"), rows)]
+
+
+def _priors(spec: ModelSpec) -> list[str]:
+    override = "Override one in a variant's `[priors.<name>]`, with a reason."
+    if spec.declare_priors is not None:
+        return [
+            f"They depend on the options and the data; the report of a run lists all. {override}"
+        ]
+    return [
+        "Which of them a run uses depends on its options and data; its report lists those alone. "
+        f"{override}",
+        _priors_table(spec.priors.values()),
+    ]
 
 
 def _priors_table(priors: Iterable[Prior]) -> str:

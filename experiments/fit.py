@@ -16,8 +16,8 @@ import pandas as pd
 import tomli_w
 import xarray as xr
 
-from data_prep.indicators import MEASURES
-from data_prep.schema import compression, load_cube
+from data_prep.indicators import INDICATORS, MEASURES, Indicator
+from data_prep.schema import compression, indicator_unit, load_cube
 from experiments import provenance, store
 from experiments.config import Experiment
 from experiments.criticism import criticise
@@ -64,6 +64,10 @@ def prepare(experiment: Experiment) -> Prepared:
     """
     cube = load_cube(store.cube_path(experiment.config.data.cube))
     observations = experiment.observe(cube)
+    if experiment.spec.declare_priors is not None:
+        experiment = experiment.with_priors(
+            experiment.spec.declare_priors(experiment.options, observations)
+        )
     sources = provenance.source_hash(experiment.spec.observe.__module__)
     run_id = provenance.run_id(experiment.resolved(), str(cube.attrs["cube_hash"]), sources)
     return Prepared(experiment, cube, observations, run_id, sources)
@@ -104,6 +108,8 @@ def _write_run(prepared: Prepared, folder: Path, command: str) -> None:
         model = spec.build(observations, options, experiment.priors)
     with stages("drawing from the prior"):
         prior, prior_predictive = sampling.draw_prior(model, seeds[0])
+        if prior_predictive is None:
+            log.info("the prior lets counts through that are too large or too small to draw")
     with stages("compiling"):
         compiled = sampling.compile_model(model)
     cores = min(os.cpu_count() or 1, config.sampler.chains)
@@ -111,18 +117,19 @@ def _write_run(prepared: Prepared, folder: Path, command: str) -> None:
         posterior, statistics = sampling.sample(compiled, config.sampler, seeds[1], cores)
     free = [rv.name for rv in model.free_RVs]
     observed = [rv.name for rv in model.observed_RVs]
-    hyperparameters = [
-        rv.name for rv in model.free_RVs if rv.name.removesuffix("_raw") in spec.hyperparameters
-    ]
+    declared = _hyperparameters(experiment)
+    hyperparameters = [rv.name for rv in model.free_RVs if rv.name.removesuffix("_raw") in declared]
     with stages("log likelihood and predictions"):
         log_likelihood = sampling.pointwise_log_density(model, posterior, observed)
         log_prior = sampling.pointwise_log_density(model, posterior, hyperparameters)
         predictive = sampling.draw_predictive(model, posterior, seeds[2])
         # One variable of all cells, whatever the likelihood has: criticism and reports read that.
-        log_likelihood, predictive, prior_predictive, seen = (
+        log_likelihood, predictive, seen = (
             sampling.as_one(part, observed)
-            for part in (log_likelihood, predictive, prior_predictive, _observed(model))
+            for part in (log_likelihood, predictive, _observed(model))
         )
+        if prior_predictive is not None:
+            prior_predictive = sampling.as_one(prior_predictive, observed)
     with stages("estimands and diagnostics"):
         answer = spec.estimands(posterior, observations, options, experiment.priors)
         diagnostics = diagnose(posterior, spec.blocks(options), free)
@@ -137,10 +144,11 @@ def _write_run(prepared: Prepared, folder: Path, command: str) -> None:
                 "observed_data": seen,
                 "constant_data": spec.constant_data(observations),
                 "prior": prior,
-                "prior_predictive": prior_predictive,
                 "posterior_predictive": predictive,
             }
         )
+        if prior_predictive is not None:
+            tree["prior_predictive"] = xr.DataTree(prior_predictive)
         tree["criticism"] = xr.DataTree(criticise(tree))
         gates = judge_computation(diagnostics, summary, statistics, config.gates)
         coords = spec.coords(observations, options)
@@ -174,6 +182,12 @@ def _write_run(prepared: Prepared, folder: Path, command: str) -> None:
                 "peak_memory_mib": round(provenance.peak_memory_mib()),
             },
         )
+
+
+def _hyperparameters(experiment: Experiment) -> tuple[str, ...]:
+    """Those of the model; where priors follow the data, every parameter that has one."""
+    spec = experiment.spec
+    return spec.hyperparameters if spec.declare_priors is None else tuple(experiment.priors)
 
 
 def _observed(model: Any) -> xr.Dataset:
@@ -271,7 +285,7 @@ def _spec_document(prepared: Prepared, summary: pd.DataFrame, answer: Any) -> di
             for prior in (experiment.priors[name] for name in used)
         ],
         "blocks": [asdict(block) for block in spec.blocks(options)],
-        "hyperparameters": [name for name in spec.hyperparameters if name in used],
+        "hyperparameters": [name for name in _hyperparameters(experiment) if name in used],
         "estimands": [asdict(estimand) for estimand in spec.declared_estimands(options)],
         "not_estimable": [asdict(item) for item in answer.not_estimable],
         "notes": spec.notes(observations, options),
@@ -304,9 +318,21 @@ def _outcomes(observations: Any) -> list[dict[str, str]]:
     """Every outcome of the model, in words; most models have one."""
     names = getattr(observations, "outcomes", None) or (observations.outcome,)
     return [
-        {"name": m.name, "label": m.label, "units": m.units, "definition": m.definition}
-        for m in (MEASURES[name] for name in names)
+        {"name": name, "label": m.label, "units": m.units, "definition": m.definition}
+        if (m := MEASURES.get(name))
+        else _indicator_in_words(INDICATORS[name])
+        for name in names
     ]
+
+
+def _indicator_in_words(indicator: Indicator) -> dict[str, str]:
+    above, below = MEASURES[indicator.numerator], MEASURES[indicator.denominator]
+    return {
+        "name": indicator.name,
+        "label": indicator.label,
+        "units": indicator_unit(indicator),
+        "definition": f"{above.definition} Over: {below.definition}",
+    }
 
 
 def _outcome(observations: Any) -> dict[str, str]:

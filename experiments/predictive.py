@@ -80,14 +80,19 @@ def _check_cells(
     y = trace["observed_data"]["y"].to_numpy()[exact]
     counts = trace["posterior_predictive"]["y"].transpose("chain", "draw", "obs").to_numpy()
     counts = counts.reshape(-1, counts.shape[-1])[:, exact]
-    observed, replicated = (np.log((x + 0.5) / exposure) for x in (y[None], counts))
+    observed, replicated = y[None], counts
+    # An outcome that is no count, such as an indicator, is taken as it is.
+    statistics = _STATISTICS_OF_VALUES
+    if constant.attrs.get("outcome") != "values":
+        observed, replicated = (np.log((x + 0.5) / exposure) for x in (y[None], counts))
+        statistics = _STATISTICS
     cells = _Cells(
         la=_Groups(la, coords["la"]),
         year=_Groups(year, coords["year"]),
         region=_Groups(region_of_la[la], list(names)),
         expected=replicated.mean(axis=0),
     )
-    return [_compare(statistic, observed, replicated, cells) for statistic in _STATISTICS]
+    return [_compare(statistic, observed, replicated, cells) for statistic in statistics]
 
 
 def _check_together(trace: xr.DataTree, coords: Mapping[str, list], exact: np.ndarray) -> Check:
@@ -294,6 +299,12 @@ _STATISTICS = (
         "residual sd, highest over lowest fifth of authorities",
         _unequal_scatter,
     ),
+)
+
+
+_STATISTICS_OF_VALUES = tuple(
+    replace(statistic, text=statistic.text.replace("log rate", "value"))
+    for statistic in _STATISTICS
 )
 
 

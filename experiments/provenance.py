@@ -16,7 +16,11 @@ from typing import Any
 from experiments.runtime import ROOT
 
 # Packages whose version may change draws; a change of any makes another run id.
-DECIDING = ("pymc", "pytensor", "nutpie", "numba", "numpy", "scipy", "arviz", "xarray", "pandas")
+DECIDING = (
+    *("pymc", "pytensor", "nutpie", "numba", "numpy", "scipy", "arviz", "xarray", "pandas"),
+    # These two write the models of `formula`.
+    *("bambi", "formulae"),
+)
 PROJECT_PACKAGES = ("data_prep", "models")
 # Beside the model's own modules these decide its draws.
 SAMPLING = ("runtime.py", "sampling.py")
@@ -109,7 +113,10 @@ def command(model: str, variant: str | None, sets: Iterable[str], cube: str | No
     parts = ["make fit", f"MODEL={model}"]
     parts += [f"VARIANT={variant}"] if variant else []
     parts += [f"CUBE={cube}"] if cube else []
-    given = " ".join(sets)
+    # SET is split at spaces, which mean nothing in a formula.
+    given = " ".join(
+        text.replace(" ", "") if text.startswith("options.formula") else text for text in sets
+    )
     parts += [f'SET="{given}"'] if given else []
     return " ".join(parts)
 

@@ -46,6 +46,7 @@ def recover(
 
     experiment = load_experiment(model, sets=sets)
     spec, options = experiment.spec, experiment.options
+    spec.check_study()
     config = sampler or experiment.config.sampler.model_copy(update=SAMPLER)
     tables = []
     for number, seed in enumerate(seeds, 1):

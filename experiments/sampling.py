@@ -103,11 +103,28 @@ def sample(
     return tree["posterior"].to_dataset(), stats[list(kept)].rename(kept)
 
 
-def draw_prior(model: pm.Model, seed: int) -> tuple[xr.Dataset, xr.Dataset]:
-    """Draws from the prior and of data under it: datasets `prior` and `prior_predictive`."""
-    tree = pm.sample_prior_predictive(
-        PREDICTIVE_DRAWS, model=model, random_seed=seed, compile_kwargs={"mode": "FAST_COMPILE"}
-    )
+def draw_prior(model: pm.Model, seed: int) -> tuple[xr.Dataset, xr.Dataset | None]:
+    """Draws from the prior and of data under it: datasets `prior` and `prior_predictive`.
+
+    A prior may let through counts that no random generator can draw; then there are none.
+    """
+
+    def drawn(names: list[str] | None) -> xr.DataTree:
+        return pm.sample_prior_predictive(
+            PREDICTIVE_DRAWS,
+            model=model,
+            var_names=names,
+            random_seed=seed,
+            compile_kwargs={"mode": "FAST_COMPILE"},
+        )
+
+    try:
+        tree = drawn(None)
+    except ValueError as error:
+        # NumPy's words for a Poisson, negative binomial and beta draw out of its range.
+        if not any(said in str(error) for said in ("too large", "too small", "<= 0")):
+            raise
+        return drawn([rv.name for rv in model.free_RVs])["prior"].to_dataset(), None
     return tree["prior"].to_dataset(), tree["prior_predictive"].to_dataset()
 
 

@@ -34,6 +34,10 @@ CATALOGUE: dict[str, Entry] = {
         "models.timeliness",
         "Does timelier work go with fewer re-referrals, within and between authorities?",
     ),
+    "formula": Entry(
+        "models.formula",
+        "What does a formula of the user's own say, fitted beside our models?",
+    ),
 }
 
 

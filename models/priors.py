@@ -15,6 +15,8 @@ DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
     "Normal": ("mu", "sigma"),
     "HalfNormal": ("sigma",),
     "StudentT": ("nu", "mu", "sigma"),
+    "HalfStudentT": ("nu", "sigma"),
+    "HalfCauchy": ("beta",),
     "LogNormal": ("mu", "sigma"),
     "Exponential": ("lam",),
     "Gamma": ("alpha", "beta"),
@@ -24,6 +26,18 @@ DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
     "Correlation": ("eta",),
     "ZeroSumNormal": ("sigma",),
 }
+# Nothing of these lies below zero: only they can stand for a scale.
+POSITIVE = (
+    "HalfNormal",
+    "HalfStudentT",
+    "HalfCauchy",
+    "LogNormal",
+    "Exponential",
+    "Gamma",
+    "InverseGamma",
+)
+# Made for one kind of parameter, and not exchanged with others.
+SPECIAL = ("Correlation", "ZeroSumNormal")
 # These parameters may take any finite value; all others must be above zero.
 _UNBOUNDED = {"mu", "lower", "upper"}
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from data_prep.errors import DataError, Fault
 from models.priors import Prior
 
 if TYPE_CHECKING:
@@ -68,7 +69,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model, ready to be configured, fitted and reported."""
+    """A model, ready to be configured, fitted and reported.
+
+    A model whose priors depend on its options and data leaves ``priors`` and ``hyperparameters``
+    empty and gives ``declare_priors``, from both to its priors by name: all of them are then
+    hyperparameters. Studies that draw worlds from the priors refuse it.
+    """
 
     name: str
     title: str
@@ -93,3 +99,25 @@ class ModelSpec:
     hyperparameters: tuple[str, ...]
     figures: tuple[str, ...] = ()
     notes: Callable[..., list[str]] = field(default=lambda *_: [])
+    declare_priors: Callable[..., dict[str, Prior]] | None = None
+
+    def check_study(self) -> None:
+        """Refuse studies of recovery and calibration where there is no truth to recover.
+
+        Raises
+        ------
+        DataError
+            For a model whose priors follow its data.
+        """
+        if self.declare_priors is not None:
+            raise DataError(
+                [
+                    Fault(
+                        column="model",
+                        value=self.name,
+                        problem="recovery and calibration are not assessed: the model has no "
+                        "declared truth, and its priors follow the data",
+                        remedy="study one of the other models",
+                    )
+                ]
+            )

@@ -8,6 +8,7 @@ import pandas as pd
 from reports import figures_trend as plots
 from reports.figures import ACCENT, ACCENT_SOFT, INK, Panel, new_figure, not_assessed
 from reports.figures_deprivation import deprivation_panels
+from reports.figures_formula import formula_panels
 from reports.figures_funnel import funnel_panels
 from reports.figures_timeliness import timeliness_panels
 from reports.run_folder import Run
@@ -365,4 +366,5 @@ ANSWERS: dict[str, Callable[[Run], list[Panel]]] = {
     "deprivation": deprivation_panels,
     "funnel": funnel_panels,
     "timeliness": timeliness_panels,
+    "formula": formula_panels,
 }

@@ -89,7 +89,7 @@ _PREDICTIVE = {
 def _predictive_panels(run: Run, part: _Part, replicated: np.ndarray) -> list[Panel]:
     cells = part.cells
     titles = {key: f"{title}{part.title}" for key, title in _PREDICTIVE.items()}
-    by_year = group_checks(cells, replicated, "year", part.per, part.unit)
+    by_year = group_checks(cells, replicated, "year", part.per, part.unit, values=run.has_values)
     misfits = [sentence for check in by_year if (sentence := _misfit(check))]
     outside, total = (sum(pair) for pair in zip(*map(_outside, by_year), strict=True))
     shows = outside_sentence(outside, total, "observed statistics")
@@ -98,7 +98,7 @@ def _predictive_panels(run: Run, part: _Part, replicated: np.ndarray) -> list[Pa
         Panel(
             f"ppc_year{part.key}",
             titles["ppc_year"],
-            plots.plot_predictive_by_year(by_year),
+            plots.plot_predictive_by_year(by_year, from_zero=not run.has_values),
             alt="Rate, spread, share of zeros and maximum by year: observed points over replicated "
             "bands.",
             read="Data were drawn anew from the fitted model. Points outside the bands are "
@@ -108,7 +108,9 @@ def _predictive_panels(run: Run, part: _Part, replicated: np.ndarray) -> list[Pa
             interval=PREDICTIVE_INTERVAL,
         )
     ]
-    by_region = group_checks(cells, replicated, "region", part.per, part.unit)[0]
+    by_region = group_checks(
+        cells, replicated, "region", part.per, part.unit, values=run.has_values
+    )[0]
     outside, total = _outside(by_region)
     panels.append(
         Panel(
@@ -148,38 +150,57 @@ def prior_predictive_panels(run: Run) -> list[Panel]:
     key, title = "prior_predictive", "What the prior expects"
     cells, prior = run.cells, run.draws("prior_predictive")
     if cells is None or prior is None:
-        return [not_assessed(key, title, "the run holds no prior predictive draws")]
+        reason = "the run holds no prior predictive draws"
+        if prior is None and run.variable("prior", "intercept") is not None:
+            reason = (
+                "the prior lets counts through that are too large or too small to draw: see what "
+                "each prior allows in the table above"
+            )
+        return [not_assessed(key, title, reason)]
     return [
-        _prior_predictive_panel(f"{key}{part.key}", f"{title}{part.title}", part, prior)
+        _prior_predictive_panel(run, f"{key}{part.key}", f"{title}{part.title}", part, prior)
         for part in _by_outcome(run, cells)
     ]
 
 
-def _prior_predictive_panel(key: str, title: str, part: _Part, prior: np.ndarray) -> Panel:
+def _prior_predictive_panel(
+    run: Run, key: str, title: str, part: _Part, prior: np.ndarray
+) -> Panel:
     cells, prior = part.cells, prior[:, part.rows]
-    rate = group_checks(cells, prior, "year", part.per, part.unit)[0]
+    rate = group_checks(cells, prior, "year", part.per, part.unit, values=run.has_values)[0]
     scale = part.per / cells["exposure"].to_numpy()
-    # Half a count keeps a ratio of zeros finite.
-    ratio = _ratio((prior + 0.5) * scale)
-    observed = float(_ratio((cells["y"].to_numpy()[None] + 0.5) * scale)[0])
+    observed_cells = cells["y"].to_numpy()[None]
+    if run.has_values:
+        ratio, observed = _range(prior), float(_range(observed_cells)[0])
+    else:
+        # Half a count keeps a ratio of zeros finite.
+        ratio = _ratio((prior + 0.5) * scale)
+        observed = float(_ratio((observed_cells + 0.5) * scale)[0])
     inside = ((rate.observed >= rate.lower) & (rate.observed <= rate.upper)).sum()
     low, high = rate.lower.min(), rate.upper.max()
     shows = (
-        f"Before the data the prior lets the rate lie between {number(low)} and "
-        f"{with_unit(number(high), part.unit)}; {count(inside)} of "
-        f"{count(len(rate.groups))} observed years lie inside. The observed ratio between cells, "
+        f"Before the data the prior lets the {'mean' if run.has_values else 'rate'} lie between "
+        f"{number(low)} and {with_unit(number(high), part.unit)}; {count(inside)} of "
+        f"{count(len(rate.groups))} observed years lie inside. The observed "
+        f"{'distance' if run.has_values else 'ratio'} between cells, "
         f"{number(observed)}, exceeds {count(100 * (ratio < observed).mean())}% of prior draws."
     )
     return Panel(
         key,
         title,
-        plots.plot_prior_predictive(rate, ratio, observed),
+        plots.plot_prior_predictive(rate, ratio, observed, values=run.has_values),
         alt="Prior predictive rate by year with observed points, and prior predictive spread.",
-        read="Bands are rates that the prior alone would produce, on a log scale; points and the "
-        "orange line are observed. A sound prior covers the data without covering everything.",
+        read=f"Bands are {'means' if run.has_values else 'rates'} that the prior alone would "
+        f"produce{'' if run.has_values else ', on a log scale'}; points and the orange line are "
+        "observed. A sound prior covers the data without covering everything.",
         shows=shows,
         interval="90% and 50% equal-tailed, prior predictive",
     )
+
+
+def _range(values: np.ndarray) -> np.ndarray:
+    low, high = np.quantile(values, [0.1, 0.9], axis=1)
+    return np.asarray(high - low)
 
 
 def _ratio(rates: np.ndarray) -> np.ndarray:

@@ -60,11 +60,18 @@ class Check:
 
 
 def group_checks(
-    cells: pd.DataFrame, replicated: np.ndarray, by: str, per: float, unit: str
+    cells: pd.DataFrame,
+    replicated: np.ndarray,
+    by: str,
+    per: float,
+    unit: str,
+    *,
+    values: bool = False,
 ) -> list[Check]:
     """Rate, spread between cells, share of zero counts and highest cell rate, by ``by``.
 
-    ``replicated`` is (draw, obs).
+    ``replicated`` is (draw, obs). With ``values`` the outcome is no count: mean, spread, lowest and
+    highest.
     """
     code, groups = pd.factorize(cells[by], sort=True)
     members = [np.flatnonzero(code == group) for group in range(len(groups))]
@@ -82,12 +89,22 @@ def group_checks(
     def highest(y: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return np.asarray((per * y[..., rows] / exposure[rows]).max(axis=-1))
 
-    statistics = (
+    def lowest(y: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return np.asarray(y[..., rows].min(axis=-1))
+
+    statistics: tuple[tuple[str, str, Any], ...] = (
         ("Rate of all cells together", unit, rate),
         ("SD of cell rates", unit, spread),
         ("Cells that count zero", "% of cells", zeros),
         ("Highest cell rate", unit, highest),
     )
+    if values:
+        statistics = (
+            ("Mean of all cells", unit, rate),
+            ("SD between cells", unit, spread),
+            ("Lowest cell", unit, lowest),
+            ("Highest cell", unit, highest),
+        )
     checks = []
     for label, statistic_unit, statistic in statistics:
 
@@ -109,7 +126,7 @@ def group_checks(
     return checks
 
 
-def plot_predictive_by_year(checks: list[Check]) -> Figure:
+def plot_predictive_by_year(checks: list[Check], *, from_zero: bool = True) -> Figure:
     """Each statistic by year in its own panel: replicated interval, observed points."""
     figure, grid = new_figure(5.0, nrows=2, ncols=2)
     for axes, check in zip(grid.ravel(), checks, strict=True):
@@ -123,7 +140,7 @@ def plot_predictive_by_year(checks: list[Check]) -> Figure:
         year_axis(axes, years, label=axes in grid[-1])
         step = max(1, len(years) // 6)
         axes.set_xticks(years[::step])
-        if check.least.min() >= 0:
+        if from_zero and check.least.min() >= 0:
             # An all-zero panel keeps whole ticks.
             axes.set_ylim(0, max(axes.get_ylim()[1], 1.0))
         count_axis(axes.yaxis)
@@ -150,11 +167,17 @@ def plot_predictive_by_region(check: Check) -> Figure:
     return figure
 
 
-def plot_prior_predictive(rate: Check, ratio: np.ndarray, observed_ratio: float) -> Figure:
-    """Rates by year and spread between cells that the prior expects, on log scales."""
+def plot_prior_predictive(
+    rate: Check, ratio: np.ndarray, observed_ratio: float, *, values: bool = False
+) -> Figure:
+    """Rates by year and spread between cells that the prior expects, on log scales.
+
+    With ``values`` the scales are linear, and ``ratio`` is a difference.
+    """
     figure, (left, right) = new_figure(3.4, ncols=2, width_ratios=[3, 2])
     years = np.array(rate.groups, float)
     floor = max(1e-3, float(rate.observed[rate.observed > 0].min(initial=1.0)) / 1000)
+    floor = -np.inf if values else floor
     for tails, colour, label in (
         ((0.05, 0.95), ACCENT_PALE, "prior, 90%"),
         ((0.25, 0.75), ACCENT_SOFT, "prior, 50%"),
@@ -162,12 +185,21 @@ def plot_prior_predictive(rate: Check, ratio: np.ndarray, observed_ratio: float)
         low, high = np.maximum(np.quantile(rate.replicated, tails, axis=0), floor)
         band(left, years, low, high, color=colour, label=label)
     left.scatter(years, np.maximum(rate.observed, floor), color=OBSERVED, s=16, label="observed")
-    left.set_yscale("log")
-    left.set_title("Rate of all cells together")
+    left.set_title(rate.label)
     left.set_ylabel(rate.unit)
-    _log_ticks(left.yaxis)
+    if not values:
+        left.set_yscale("log")
+        _log_ticks(left.yaxis)
     year_axis(left, years)
     left.set_xticks(years[:: max(1, len(years) // 6)])
+    if values:
+        right.stairs(*np.histogram(ratio, bins=30), fill=True, color=ACCENT_SOFT)
+        right.axvline(observed_ratio, color=OBSERVED)
+        right.set_title("Spread between cells")
+        right.set_xlabel("90th less 10th percentile of cells")
+        right.set_ylabel("Prior draws")
+        figure.legend(**LEGEND)
+        return figure
     right.stairs(*np.histogram(np.log10(ratio), bins=30), fill=True, color=ACCENT_SOFT)
     right.axvline(np.log10(observed_ratio), color=OBSERVED)
     right.set_title("Spread between cells")
@@ -185,7 +217,8 @@ def plot_prior_predictive(rate: Check, ratio: np.ndarray, observed_ratio: float)
 def _log_ticks(axis: Any) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axis.set_major_locator(LogLocator(numticks=6))
+    # A prior within one decade would leave an axis of powers of ten without a number.
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=6))
     axis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
     axis.set_minor_formatter(NullFormatter())
 
@@ -307,7 +340,8 @@ def plot_worst_las(
         axes.set_title(short(cells["name"].iloc[mine[0]], 26), fontsize=8.5)
         year_axis(axes, years, label=False)
         axes.set_xticks(years[:: max(1, len(years) // 3)])
-        axes.set_ylim(bottom=0)
+        if min(ends[0].min(), lower.min()) >= 0:
+            axes.set_ylim(bottom=0)
         count_axis(axes.yaxis, 4)
     figure.supylabel(unit[:1].upper() + unit[1:], fontsize=9)
     figure.supxlabel("Year ending 31 March", fontsize=9, x=0.01, ha="left")

@@ -192,6 +192,11 @@ class Run:
         return (float(own["per"]), str(own["unit"])) if own else (self.per, self.rate_unit)
 
     @property
+    def has_values(self) -> bool:
+        """Whether the outcome is taken as it is, and not as counts over an exposure."""
+        return str(self.spec.get("exposure", {}).get("outcome")) == "values"
+
+    @property
     def outcome(self) -> str:
         return str(self.spec.get("outcome", {}).get("label") or "Outcome")
 

@@ -122,6 +122,10 @@ def test_command_repeats_every_choice() -> None:
     text = provenance.command("national_trend", "line", ["a.b=1", "c.d=2"], "mine")
     assert text == 'make fit MODEL=national_trend VARIANT=line CUBE=mine SET="a.b=1 c.d=2"'
     assert provenance.command("national_trend", None, [], None) == "make fit MODEL=national_trend"
+    formula = ["options.formula=cpp_starts ~ imd + (1|la)", "options.family=poisson"]
+    assert provenance.command("formula", None, formula, None) == (
+        'make fit MODEL=formula SET="options.formula=cpp_starts~imd+(1|la) options.family=poisson"'
+    )
 
 
 def test_machine_and_memory_are_told() -> None:

@@ -94,7 +94,25 @@ def test_prior_and_predictive_draws_repeat_with_their_seed(
     assert first["y"].dims == ("chain", "draw", "obs")
     assert set(first) == {"y", "total"}
     prior, predictive = sampling.draw_prior(model, seed=1)
+    assert predictive is not None
     assert prior.sizes["draw"] == predictive.sizes["draw"] == sampling.PREDICTIVE_DRAWS
+
+
+def test_a_prior_of_counts_beyond_drawing_has_no_predictions() -> None:
+    with pm.Model(coords={"obs": range(2)}) as wide:
+        level = pm.Normal("level", 0, 60)
+        pm.Poisson("y", pm.math.exp(level), observed=[1, 2], dims="obs")
+    prior, predictive = sampling.draw_prior(wide, seed=1)
+    assert prior.sizes["draw"] == sampling.PREDICTIVE_DRAWS
+    assert predictive is None
+
+
+def test_other_faults_of_a_prior_are_no_reason_to_go_without_predictions() -> None:
+    with pm.Model(coords={"obs": range(2)}) as wrong:
+        level = pm.Normal("level", 0, 1)
+        pm.Normal("y", level, pm.math.stack([1.0, 2.0, 3.0]), observed=[1, 2], dims="obs")
+    with pytest.raises(ValueError, match="shape mismatch"):
+        sampling.draw_prior(wrong, seed=1)
 
 
 # ------------------------------------------------------------------------------------- thin
