@@ -19,9 +19,22 @@ ONLY ?=
 FROM ?=
 N ?=
 LAS ?=
+VARIANTS ?=
+WORKERS ?=
+CLUSTER ?=
+WHERE ?=
+REFITS ?=
+RUNS ?=
+UNIT ?=
+STORED ?=
+YES ?=
+FILE ?=
 
 # One word each, so that an empty variable adds no argument.
 choice = $(if $(VARIANT),--variant '$(VARIANT)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)')
+
+workers = $(if $(WORKERS),--workers '$(WORKERS)') $(if $(CLUSTER),--cluster '$(CLUSTER)')
+where = $(foreach item,$(WHERE),--where '$(item)')
 
 # A cube is named after its years unless it is given a name.
 cube_name = $(or $(NAME),published-$(YEARS))
@@ -29,7 +42,8 @@ cube_name = $(or $(NAME),published-$(YEARS))
 # Simulated England is built when no other cube is named.
 default_cube = $(if $(CUBE),,results/cubes/simulated.nc)
 
-.PHONY: help setup fit check report list data data-list cube profile simulate test recovery calibrate docs lint lock clean
+.PHONY: help setup fit check report list data data-list cube profile simulate test recovery calibrate aftermath-study docs lint lock clean
+.PHONY: runs prune export import fits multiverse compare sensitivity test-slow
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,6 +60,30 @@ check: setup $(default_cube) ## check a config against its cube without fitting:
 report: setup ## render again: RUN=id a run's report, or CUBE= a cube's data report
 	@$(if $(CUBE),$(PY) -m experiments data-report --cube '$(CUBE)')
 	@$(if $(or $(RUN),$(if $(CUBE),,none)),$(PY) -m experiments report --run '$(RUN)')
+
+fits: setup $(default_cube) ## fit and report several variants, or all: MODEL= [VARIANTS="a b"] [WORKERS=2 | CLUSTER=tcp://host:8786] [CUBE=] [SET=]
+	@$(PY) -m experiments fits --model '$(MODEL)' $(foreach item,$(VARIANTS),--variant '$(item)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)') $(workers)
+
+multiverse: setup $(default_cube) ## every sensible combination of options, fitted and drawn: MODEL= [WORKERS= | CLUSTER=] [STORED=1]
+	@$(PY) -m experiments multiverse --model '$(MODEL)' $(choice) $(workers) $(if $(STORED),--stored)
+
+compare: setup $(default_cube) ## estimands, configs and predictions side by side: MODEL= VARIANTS="base spatial" or RUNS="id id" [UNIT=la|year|cell|none] [NAME=]
+	@$(PY) -m experiments compare --model '$(MODEL)' $(foreach item,$(VARIANTS),--variant '$(item)') $(foreach item,$(RUNS),--run '$(item)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)') $(if $(UNIT),--unit '$(UNIT)') $(if $(NAME),--name '$(NAME)') $(workers)
+
+sensitivity: setup $(default_cube) ## what an answer leans on, added to the run's report: MODEL= [VARIANT=] or RUN=id [REFITS=20]
+	@$(PY) -m experiments sensitivity $(if $(RUN),--run '$(RUN)',--model '$(MODEL)' $(choice)) $(if $(REFITS),--refits '$(REFITS)') $(workers)
+
+runs: setup ## list stored runs, what is stale and why: [WHERE="model=deprivation reportable=false"]
+	@$(PY) -m experiments runs $(where)
+
+prune: setup ## list the stored runs that meet every condition, and remove them with YES=1: WHERE="stale=true"
+	@$(PY) -m experiments prune $(where) $(if $(YES),--yes)
+
+export: setup ## write a run as one zip into results/exports: RUN=id
+	@$(PY) -m experiments export --run '$(RUN)'
+
+import: setup ## take in a zip that export wrote, and render its report: FILE=path
+	@$(PY) -m experiments import --file '$(FILE)'
 
 list: setup ## list models, their questions and experiments
 	@$(PY) -m experiments list
@@ -72,11 +110,17 @@ results/cubes/simulated.nc: $(wildcard data_prep/*.py data_prep/simulated/*.py) 
 test: setup ## run the tests that every change must pass
 	@$(PY) -m pytest -q -n auto --dist loadfile
 
+test-slow: setup ## the slow tests too: Dask schedulers and workers that come and go
+	@CSC_SLOW_TESTS=1 $(PY) -m pytest -q tests/experiments/test_cluster.py tests/experiments/test_shared_code.py tests/experiments/test_compare.py tests/experiments/test_sensitivity.py
+
 recovery: setup ## recovery of known truth over 20 simulated Englands (half an hour); writes docs/recovery/
 	@$(PY) -m experiments recover --model '$(or $(MODEL),national_trend)'
 
 calibrate: setup $(default_cube) ## simulation-based calibration: MODEL= [VARIANT=] [N=200] [LAS=30] (resumable); writes docs/calibration/
 	@$(PY) -m experiments calibrate --model '$(or $(MODEL),national_trend)' $(choice) $(if $(N),--replicates '$(N)') $(if $(LAS),--las '$(LAS)')
+
+aftermath-study: setup ## coverage of aftermath where judgements follow bad years: [N=50]; writes docs/decisions/
+	@$(PY) -m experiments.aftermath_study $(if $(N),--replicates '$(N)')
 
 docs: setup ## write the documentation pages that come from the code
 	@$(PY) -m experiments docs

@@ -1,4 +1,5 @@
-"""Commands behind make: list, check, fit, report, data-report, recover, calibrate, docs.
+"""Commands behind make: list, check, fit, report, data-report, recover, calibrate, docs, and those
+of the modules `commands_*`.
 
 Exit codes: 0 reportable, 1 internal error, 2 bad input, 3 completed but not reportable, 130
 interrupted.
@@ -14,6 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_prep.errors import DataError
+from experiments import (
+    commands_compare,
+    commands_fits,
+    commands_multiverse,
+    commands_sensitivity,
+    commands_store,
+)
 from experiments.runtime import prepare_runtime
 from models import CATALOGUE
 
@@ -85,6 +93,14 @@ def _parser() -> argparse.ArgumentParser:
     recover.add_argument("--seeds", type=int, default=20, help="simulated Englands")
     recover.set_defaults(run=_recover)
     _add_calibrate(commands)
+    for module in (
+        commands_fits,
+        commands_compare,
+        commands_multiverse,
+        commands_sensitivity,
+        commands_store,
+    ):
+        module.add_commands(commands)
     report = commands.add_parser("report", help="render the report of a run again")
     report.add_argument("--run", required=True, dest="run_name", help="id, its beginning, or path")
     report.set_defaults(run=_report)
@@ -258,9 +274,13 @@ def _calibrate(args: argparse.Namespace) -> int:
 
 def _report(args: argparse.Namespace) -> int:
     from experiments import store
+    from experiments.runs import read_entry, stale_reasons
 
     run = store.resolve_run(args.run_name)
-    _render(run)
+    stale = stale_reasons(read_entry(run))
+    _render(run, stale)
+    for reason in stale:
+        print(f"Stale: {reason}")
     return _announce(run)
 
 
@@ -288,11 +308,11 @@ def _docs(args: argparse.Namespace) -> int:
     return REPORTABLE
 
 
-def _render(run: Path) -> None:
+def _render(run: Path, stale: Sequence[str] = ()) -> None:
     logging.getLogger("experiments").info("writing the report ...")
     from reports.run_report import render_run
 
-    render_run(run)
+    render_run(run, stale)
 
 
 def _announce(run: Path) -> int:

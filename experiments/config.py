@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from data_prep.errors import DataError, Fault
+from experiments.grid import Multiverse
 from models import CATALOGUE, load_model
 from models.priors import DISTRIBUTIONS, POSITIVE, SPECIAL, Prior
 
@@ -95,6 +96,9 @@ class SamplerConfig(_Section):
     """acceptance rate that the step size is tuned to"""
     max_treedepth: int = Field(10, ge=5, le=15)
     """longest trajectory, in doublings"""
+    share_code: bool = False
+    """whether covariates are data to the compiled code, so that fits of one graph share it; a run
+    with it differs in chance from one without"""
 
 
 class GateLimits(_Section):
@@ -131,7 +135,7 @@ class Config(_Section):
     priors: dict[str, PriorConfig] = {}
     sampler: SamplerConfig = SamplerConfig()
     gates: GateLimits = GateLimits()
-    multiverse: dict[str, list[Any]] = {}
+    multiverse: Multiverse = Multiverse()
 
 
 @dataclass(frozen=True)
@@ -182,6 +186,8 @@ class Experiment:
     def resolved(self) -> dict[str, Any]:
         """Every value that decides the run, defaults filled in, as plain TOML values."""
         document = self.config.model_dump(mode="json", exclude_none=True)
+        # The grid decides which runs there are, not what any of them draws.
+        del document["multiverse"]
         document["options"] = self.options.model_dump(mode="json")
         if self.config.data.years is not None:
             document["data"]["years"] = "{}-{}".format(*self.config.data.years)
@@ -271,6 +277,45 @@ def load_experiment(
     if cube and isinstance(merged.setdefault("data", {}), dict):
         merged["data"]["cube"] = cube
     return _check(model, name, merged, _Sources(tuple(files), tuple(map(_path_set, sets))), faults)
+
+
+def restore_experiment(
+    name: str, document: Mapping[str, Any], overridden: Sequence[str] = ()
+) -> Experiment:
+    """The experiment of a resolved config, as `Experiment.resolved` gave it or a run stores it.
+
+    Raises
+    ------
+    DataError
+        When this version does not know what the document names.
+    """
+    model = str(document.get("model", ""))
+    if model not in CATALOGUE:
+        raise DataError([unknown_model(model)])
+    spec = load_model(model)
+    # Runs of earlier versions hold an empty grid.
+    document = {key: value for key, value in document.items() if key != "multiverse"}
+    try:
+        config = Config.model_validate(document)
+        options = spec.options.model_validate(document.get("options", {}))
+    except ValidationError as error:
+        raise DataError(
+            [
+                Fault(
+                    problem=f"a stored config that this version cannot read: {item['msg']}",
+                    remedy="fit the experiment again",
+                    file=name,
+                    column=".".join(map(str, item["loc"])),
+                )
+                for item in error.errors()
+            ]
+        ) from error
+    stored = document.get("priors", {})
+    priors = {
+        key: Prior(key, **stored[key]) if key in stored else own for key, own in spec.priors.items()
+    }
+    sources = _Sources((), (), stored=name)
+    return Experiment(name, config, spec, options, priors, frozenset(overridden), sources)
 
 
 def unknown_model(model: str) -> Fault:
@@ -466,6 +511,7 @@ def _known_keys(path: tuple[str, ...], spec: "ModelSpec") -> str:
         ("options",): spec.options,
         ("sampler",): SamplerConfig,
         ("gates",): GateLimits,
+        ("multiverse",): Multiverse,
     }
     known = list(sections.get(path[:-1], PriorConfig).model_fields)
     close = difflib.get_close_matches(path[-1], known, 1)
@@ -474,10 +520,14 @@ def _known_keys(path: tuple[str, ...], spec: "ModelSpec") -> str:
 
 @dataclass(frozen=True)
 class _Sources:
-    """Where the values of a config were set: files, later ones first, and above them ``--set``."""
+    """Where the values of a config were set: files, later ones first, and above them ``--set``.
+
+    A config that a run stored has no files; ``stored`` is its experiment.
+    """
 
     files: tuple[Path, ...]
     sets: tuple[tuple[str, ...], ...]
+    stored: str = ""
 
     def fault(self, path: Sequence[str], value: str, problem: str, remedy: str) -> Fault:
         """A fault with the place that set ``path``, or the nearest section that holds it."""
@@ -492,7 +542,8 @@ class _Sources:
                 row = _row_of(file, part)
                 if row is not None:
                     return Fault(problem, remedy, file.name, row, column, value)
-        return Fault(problem, remedy, file=self.files[0].name, column=column, value=value)
+        place = self.files[0].name if self.files else self.stored
+        return Fault(problem, remedy, file=place, column=column, value=value)
 
 
 def _row_of(file: Path, path: Sequence[str]) -> int | None:

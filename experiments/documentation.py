@@ -18,6 +18,7 @@ from data_prep.download.catalogue import CATALOGUE as DOWNLOADS
 from data_prep.indicators import INDICATORS, MEASURES, Measure
 from experiments.config import CONFIGS, Config, list_experiments
 from experiments.diagnostics import INTERVAL
+from experiments.grid import Exclusion, Multiverse
 from experiments.runtime import ROOT
 from models import CATALOGUE, load_model
 from models.priors import DISTRIBUTIONS, Prior
@@ -401,6 +402,25 @@ def _configuration_page() -> str:
             ),
         ]
     sections += [
+        "## `[multiverse]`",
+        "The grid of `make multiverse`: every combination of levels is a cell and a normal run "
+        "but for those that a rule leaves out. It is no part of a run's id. An example: "
+        "[`experiments/configs/deprivation.toml`](../experiments/configs/deprivation.toml).",
+        _table(
+            ("Key", "Meaning"),
+            (
+                (f"`{key}`", " ".join((field.description or "").split()))
+                for key, field in Multiverse.model_fields.items()
+            ),
+        ),
+        "Each `[[multiverse.exclude]]` holds:",
+        _table(
+            ("Key", "Meaning"),
+            (
+                (f"`{key}`", field.description or "")
+                for key, field in Exclusion.model_fields.items()
+            ),
+        ),
         "## `[options]`",
         "Options of the model: see the page of each model under [models](models/).",
         "## `[priors.<name>]`",

@@ -1,11 +1,13 @@
 """One fit: from an experiment and a cube to a finished run folder."""
 
+import errno
 import logging
 import os
+import shutil
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +26,12 @@ from experiments.criticism import criticise
 from experiments.diagnostics import diagnose, summarise
 from experiments.gates import Gate, is_reportable, judge_computation, loosened
 from experiments.predictive import Check, check_predictive
+from experiments.predictive_inspections import check_inspections
 
 log = logging.getLogger("experiments")
+
+# A disk with fewer bytes left than this is full: a trace is written in blocks smaller than it.
+_LEAST_FREE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -54,15 +60,16 @@ class Stages:
         self.seconds[name] = round(time.monotonic() - start, 2)
 
 
-def prepare(experiment: Experiment) -> Prepared:
-    """Load the cube, select the cells and name the run.
+def prepare(experiment: Experiment, cube: xr.DataTree | None = None) -> Prepared:
+    """Load the cube, unless it is given, select the cells and name the run.
 
     Raises
     ------
     DataError
         When the cube cannot be read or the options cannot be fitted to it.
     """
-    cube = load_cube(store.cube_path(experiment.config.data.cube))
+    if cube is None:
+        cube = load_cube(store.cube_path(experiment.config.data.cube))
     observations = experiment.observe(cube)
     if experiment.spec.declare_priors is not None:
         experiment = experiment.with_priors(
@@ -73,20 +80,34 @@ def prepare(experiment: Experiment) -> Prepared:
     return Prepared(experiment, cube, observations, run_id, sources)
 
 
-def fit(prepared: Prepared, command: str) -> Path:
-    """Sample, judge and store; the finished run folder, without its report."""
+def fit(prepared: Prepared, command: str, *, cores: int | None = None, repeat: bool = True) -> Path:
+    """Sample, judge and store; the finished run folder, without its report.
+
+    Parameters
+    ----------
+    command
+        What repeats the run, for its provenance.
+    cores
+        At most this many at once; all when left out. Draws do not depend on it.
+    repeat
+        Whether a run whose id was stored meanwhile is kept beside the first, or dropped.
+    """
     experiment = prepared.experiment
-    with store.new_run(experiment.name, prepared.run_id) as folder, _logged(folder / "log.txt"):
-        _write_run(prepared, folder, command)
+    with (
+        store.new_run(experiment.name, prepared.run_id, repeat=repeat) as folder,
+        _logged(folder / "log.txt"),
+    ):
+        _write_run(prepared, folder, command, cores or os.cpu_count() or 1)
     run = store.find_run(experiment.name, prepared.run_id)
     if run is None:
         raise RuntimeError(f"{folder} was written and is not there")
     return run
 
 
-def _write_run(prepared: Prepared, folder: Path, command: str) -> None:
+def _write_run(prepared: Prepared, folder: Path, command: str, most_cores: int) -> None:
     # PyMC is imported here, not at the top, so that checks of configs and cubes stay quick.
     from experiments import sampling
+    from models.replaceable import exchangeable_covariates
 
     experiment, spec = prepared.experiment, prepared.experiment.spec
     options, observations = experiment.options, prepared.observations
@@ -104,15 +125,17 @@ def _write_run(prepared: Prepared, folder: Path, command: str) -> None:
         observations.cube_name,
         observations.kind,
     )
-    with stages("building the model"):
+    shares = config.sampler.share_code
+    with stages("building the model"), exchangeable_covariates() if shares else nullcontext():
         model = spec.build(observations, options, experiment.priors)
     with stages("drawing from the prior"):
         prior, prior_predictive = sampling.draw_prior(model, seeds[0])
         if prior_predictive is None:
             log.info("the prior lets counts through that are too large or too small to draw")
     with stages("compiling"):
-        compiled = sampling.compile_model(model)
-    cores = min(os.cpu_count() or 1, config.sampler.chains)
+        compile_model = sampling.compile_shared if shares else sampling.compile_model
+        compiled = compile_model(model)
+    cores = min(most_cores, config.sampler.chains)
     with stages(f"sampling {config.sampler.chains} chains on {cores} cores"):
         posterior, statistics = sampling.sample(compiled, config.sampler, seeds[1], cores)
     free = [rv.name for rv in model.free_RVs]
@@ -152,7 +175,8 @@ def _write_run(prepared: Prepared, folder: Path, command: str) -> None:
         tree["criticism"] = xr.DataTree(criticise(tree))
         gates = judge_computation(diagnostics, summary, statistics, config.gates)
         coords = spec.coords(observations, options)
-        checks = check_predictive(tree, coords, list(observations.las["region"]))
+        check = check_inspections if "framework" in tree["constant_data"] else check_predictive
+        checks = check(tree, coords, list(observations.las["region"]))
     with stages("writing"):
         (folder / "config.toml").write_text(tomli_w.dumps(experiment.resolved()))
         diagnostics.to_csv(folder / "diagnostics.csv", index=False, float_format="%.6g")
@@ -209,7 +233,13 @@ def _write_trace(tree: xr.DataTree, path: Path) -> None:
     for node in tree.subtree:
         if node.name != "criticism":
             node.attrs.clear()
-    tree.to_netcdf(path, engine="netcdf4", encoding=compression(tree, level=1))
+    try:
+        tree.to_netcdf(path, engine="netcdf4", encoding=compression(tree, level=1))
+    except RuntimeError as error:
+        # All that the netCDF library says of a full disk is "HDF error".
+        if shutil.disk_usage(path.parent).free < _LEAST_FREE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
 
 
 def _verdict(
@@ -315,7 +345,11 @@ def _spec_document(prepared: Prepared, summary: pd.DataFrame, answer: Any) -> di
 
 
 def _outcomes(observations: Any) -> list[dict[str, str]]:
-    """Every outcome of the model, in words; most models have one."""
+    """Every outcome of the model, in words; most models have one. What is no measure of a cube has
+    words of its own.
+    """
+    if own := getattr(observations, "outcome_words", None):
+        return list(own)
     names = getattr(observations, "outcomes", None) or (observations.outcome,)
     return [
         {"name": name, "label": m.label, "units": m.units, "definition": m.definition}

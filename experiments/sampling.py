@@ -11,6 +11,7 @@ import pytensor.tensor as pt
 import xarray as xr
 from pymc.model.transform.conditioning import remove_value_transforms
 from pytensor import function as compile_function  # type: ignore[attr-defined]
+from pytensor.graph.basic import equal_computations
 from pytensor.graph.replace import vectorize_graph
 
 from experiments.config import SamplerConfig
@@ -67,6 +68,57 @@ def compile_model(model: pm.Model) -> Any:
     import nutpie
 
     return nutpie.compile_pymc_model(model)
+
+
+# The model that was compiled last for sharing, and its code. Jobs of one batch come in a row.
+_shared: list[tuple[pm.Model, Any]] = []
+
+
+def compile_shared(model: pm.Model) -> Any:
+    """Code for a model built with exchangeable covariates, from the last one of the same graph.
+
+    The code is compiled for the graph and takes covariates as data, so that draws are the same
+    whichever model it was compiled for.
+    """
+    for other, compiled in _shared:
+        if is_same_graph(model, other):
+            data = {variable.name: variable.get_value() for variable in model.data_vars}
+            # Chains start from points that the first model works out from the data it holds.
+            for name, values in data.items():
+                other.set_data(name, values)
+            return compiled.with_data(**data)
+    compiled = compile_model(model)
+    _shared[:] = [(model, compiled)]
+    return compiled
+
+
+def is_same_graph(first: pm.Model, second: pm.Model) -> bool:
+    """Whether two models differ in nothing but the values of their ``pm.Data``, shapes alike."""
+
+    def shapes(model: pm.Model) -> dict[str, tuple[int, ...]]:
+        return {v.name: v.get_value(borrow=True).shape for v in model.data_vars}
+
+    def names(model: pm.Model) -> list[list[str | None]]:
+        return [[v.name for v in part] for part in (model.value_vars, model.deterministics)]
+
+    alike = (
+        first.coords == second.coords
+        and first.named_vars_to_dims == second.named_vars_to_dims
+        and shapes(first) == shapes(second)
+        and names(first) == names(second)
+    )
+    if not alike:
+        return False
+
+    def outputs(model: pm.Model) -> list[Any]:
+        return [model.logp(), *model.replace_rvs_by_values(model.deterministics)]
+
+    def inputs(model: pm.Model) -> list[Any]:
+        data = sorted(model.data_vars, key=lambda v: str(v.name))
+        # Lengths of dimensions are variables too; coordinates, compared above, decide them.
+        return [*model.value_vars, *data, *(model.dim_lengths[dim] for dim in model.coords)]
+
+    return bool(equal_computations(outputs(first), outputs(second), inputs(first), inputs(second)))
 
 
 def sample(

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 from data_prep.errors import DataError, Fault
 from experiments.runtime import RESULTS
 
-_TEMPORARY = re.compile(r"\.tmp-.+-(\d+)$")
+# Owned by a process of a machine; a results folder may be shared by several machines.
+_TEMPORARY = re.compile(r"\.tmp-[^-]+-(.+)-(\d+)$")
 
 
 def cube_path(name: str) -> Path:
@@ -22,9 +24,30 @@ def cube_path(name: str) -> Path:
     return RESULTS / "cubes" / f"{name}.nc"
 
 
+def use_results(folder: Path) -> None:
+    """Keep cubes and runs below ``folder`` from now on, in this process."""
+    global RESULTS
+    RESULTS = folder
+
+
+def results_folder() -> Path:
+    """Where cubes, runs and all that is made of them are kept."""
+    return RESULTS
+
+
+def failures_folder() -> Path:
+    """Where fits that failed are recorded."""
+    return RESULTS / "failures"
+
+
 def runs_folder() -> Path:
     """Where runs are kept."""
     return RESULTS / "runs"
+
+
+def exports_folder() -> Path:
+    """Where exported runs are put."""
+    return RESULTS / "exports"
 
 
 def find_run(experiment: str, run_id: str) -> Path | None:
@@ -59,7 +82,7 @@ def resolve_run(text: str) -> Path:
     found = [
         path.parent
         for path in runs_folder().glob("*/*/verdict.json")
-        if not _TEMPORARY.match(path.parent.name)
+        if not path.parent.name.startswith(".tmp-")
     ]
     matches = [path for path in found if path.name == text] or [
         path for path in found if path.name.startswith(text)
@@ -81,30 +104,33 @@ def resolve_run(text: str) -> Path:
 
 
 @contextlib.contextmanager
-def new_run(experiment: str, run_id: str) -> Iterator[Path]:
+def new_run(experiment: str, run_id: str, *, repeat: bool = True) -> Iterator[Path]:
     """A temporary folder that becomes ``<run-id>`` when the block ends well, else is removed.
 
-    Where a run of the id exists the new one becomes ``<run-id>.2``, and so on.
+    Where a run of the id exists the new one becomes ``<run-id>.2``, and so on; without ``repeat``
+    it is dropped, for the same id means the same draws.
     """
     parent = runs_folder() / experiment
     parent.mkdir(parents=True, exist_ok=True)
     sweep(parent)
-    temporary = parent / f".tmp-{run_id}-{os.getpid()}"
+    temporary = parent / temporary_name(run_id)
     # Process numbers come round again, soonest in containers: a folder of our own number and id is
     # what an earlier process left behind, and `sweep` took it for alive.
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
         yield temporary
-        _rename(temporary, parent, run_id)
+        _rename(temporary, parent, run_id, repeat)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _rename(temporary: Path, parent: Path, run_id: str) -> None:
+def _rename(temporary: Path, parent: Path, run_id: str, repeat: bool) -> None:
     number = 1
     while True:
         target = parent / (run_id if number == 1 else f"{run_id}.{number}")
+        if not repeat and _is_run(target, run_id):
+            return
         if not target.exists():
             try:
                 os.rename(temporary, target)
@@ -117,11 +143,19 @@ def _rename(temporary: Path, parent: Path, run_id: str) -> None:
         number += 1
 
 
+def temporary_name(run_id: str) -> str:
+    """The folder in which this process writes a run; `sweep` reads its owner from it."""
+    return f".tmp-{run_id}-{socket.gethostname()}-{os.getpid()}"
+
+
 def sweep(parent: Path) -> None:
-    """Remove what killed processes left behind; folders of living ones stay."""
+    """Remove what killed processes of this machine left behind; folders of living ones stay.
+
+    Whether a process of another machine lives cannot be seen from here, so its folders stay too.
+    """
     for path in parent.glob(".tmp-*"):
         match = _TEMPORARY.search(path.name)
-        if match and not _alive(int(match[1])):
+        if match and match[1] == socket.gethostname() and not _alive(int(match[2])):
             shutil.rmtree(path, ignore_errors=True)
 
 

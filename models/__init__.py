@@ -38,6 +38,14 @@ CATALOGUE: dict[str, Entry] = {
         "models.formula",
         "What does a formula of the user's own say, fitted beside our models?",
     ),
+    "inadequacy": Entry(
+        "models.inadequacy",
+        "Which published indicators come before an inadequate Ofsted judgement?",
+    ),
+    "aftermath": Entry(
+        "models.aftermath",
+        "What changes in an authority in the years after an inadequate judgement?",
+    ),
 }
 
 

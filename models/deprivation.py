@@ -60,7 +60,7 @@ from models.joint import (
 from models.likelihoods import dispersion_of, negative_binomial_counts
 from models.priors import Prior, draw_from
 from models.rates import spans, three_figures
-from models.replaceable import decided_by_data
+from models.replaceable import covariate, decided_by_data
 from models.spatial import spatial_basis
 from models.spec import Answer, Block, Estimand, ModelSpec, Options
 from models.true_gradients import true_correlation, true_gradient
@@ -552,11 +552,12 @@ def _gradient(
 ) -> pt.TensorVariable:
     """What deprivation adds to log rates, (la, outcome)."""
     x = observations.deprivation.to_numpy()
+    score = covariate("deprivation_score", x)
     slope = pooled_slopes(priors, pooled=_is_pooled(options), dims="outcome")
-    gradient = x[:, None] * slope[None, :]
+    gradient = score[:, None] * slope[None, :]
     if options.curvature:
         bend = draw_from(priors["deprivation_curvature"], dims="outcome")
-        gradient += _bend(x, x)[:, None] * bend[None, :]
+        gradient += covariate("deprivation_bend", _bend(x, x))[:, None] * bend[None, :]
     return gradient
 
 
@@ -630,7 +631,7 @@ def _slopes(
 
     Drawn on their own scale where growth varies clearly, as standard scores where it does not.
     """
-    x = observations.deprivation.to_numpy()
+    x = covariate("deprivation_score", observations.deprivation.to_numpy())
     sd = draw_from(priors["la_slope_sd"], dims="outcome")
     drift = pt.zeros(len(observations.outcomes))
     if options.slope == "drifting":

@@ -843,6 +843,7 @@ SPEC = ModelSpec(
         "regime_offset",
         "national_total_sd",
     ),
+    holdout="year",
     figures=("national_trend",),
     notes=notes,
 )

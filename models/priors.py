@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 # The parameters that each distribution takes, in PyMC's names. `Correlation` is the LKJ
 # distribution of one correlation: 2 Beta(eta, eta) - 1. `ZeroSumNormal` is for effects that sum to
-# zero along their last dimension.
+# zero along their last dimension, `SymmetricDirichlet` for parts that sum to one along it.
 DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
     "Normal": ("mu", "sigma"),
     "HalfNormal": ("sigma",),
@@ -25,6 +25,7 @@ DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
     "Beta": ("alpha", "beta"),
     "Correlation": ("eta",),
     "ZeroSumNormal": ("sigma",),
+    "SymmetricDirichlet": ("concentration",),
 }
 # Nothing of these lies below zero: only they can stand for a scale.
 POSITIVE = (
@@ -89,4 +90,7 @@ def draw_from(prior: Prior, **kwargs: Any) -> "TensorVariable":
         eta = prior.parameters["eta"]
         raw = pm.Beta(f"{prior.name}_raw", eta, eta, **kwargs)
         return pm.Deterministic(prior.name, 2 * raw - 1, **kwargs)
+    if prior.distribution == "SymmetricDirichlet":
+        parts = len(pm.modelcontext(None).coords[kwargs["dims"]])
+        return pm.Dirichlet(prior.name, [prior.parameters["concentration"]] * parts, **kwargs)
     return getattr(pm, prior.distribution)(prior.name, **prior.parameters, **kwargs)

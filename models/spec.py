@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -98,6 +98,9 @@ class ModelSpec:
     priors_used: Callable[..., tuple[str, ...]]
     hyperparameters: tuple[str, ...]
     figures: tuple[str, ...] = ()
+    # What a comparison of variants leaves out at a time: authorities for a question about
+    # differences between them, the last year for one about time, cells for neither.
+    holdout: Literal["la", "year", "cell"] = "la"
     notes: Callable[..., list[str]] = field(default=lambda *_: [])
     declare_priors: Callable[..., dict[str, Prior]] | None = None
 

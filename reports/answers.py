@@ -7,9 +7,11 @@ import pandas as pd
 
 from reports import figures_trend as plots
 from reports.figures import ACCENT, ACCENT_SOFT, INK, Panel, new_figure, not_assessed
+from reports.figures_aftermath import aftermath_panels
 from reports.figures_deprivation import deprivation_panels
 from reports.figures_formula import formula_panels
 from reports.figures_funnel import funnel_panels
+from reports.figures_inadequacy import inadequacy_panels
 from reports.figures_timeliness import timeliness_panels
 from reports.run_folder import Run
 from reports.wording import (
@@ -367,4 +369,6 @@ ANSWERS: dict[str, Callable[[Run], list[Panel]]] = {
     "funnel": funnel_panels,
     "timeliness": timeliness_panels,
     "formula": formula_panels,
+    "inadequacy": inadequacy_panels,
+    "aftermath": aftermath_panels,
 }

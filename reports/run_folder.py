@@ -160,6 +160,11 @@ class Run:
             return [""] * cells
         return [labels[i] for i in index.astype(int)]
 
+    @cached_property
+    def sensitivity(self) -> dict[str, Any]:
+        """What was computed of sensitivity after the fit; empty where nothing was."""
+        return _read_json(self.folder / "sensitivity.json")
+
     # -- words and numbers ---------------------------------------------------------------------
 
     @property

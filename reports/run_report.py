@@ -1,5 +1,6 @@
 """One run as one self-contained HTML file, from the files of its folder and nothing else."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from reports.answers import answer_panels
 from reports.figures import Panel, house_style
 from reports.pages import download, environment, show_panel, write_page
 from reports.run_folder import Run
+from reports.sensitivity import sensitivity_panels
 from reports.wording import NOT_ASSESSED, NOT_ESTIMABLE
 
 # Sections in reading order: anchor, heading, word in the navigation.
@@ -25,8 +27,10 @@ SECTIONS = (
 )
 
 
-def render_run(run_folder: Path) -> Path:
+def render_run(run_folder: Path, stale: Sequence[str] = ()) -> Path:
     """Write ``report.html`` into a run folder, whole or not at all, and return its path.
+
+    ``stale`` says what changed since the fit, where anything did.
 
     Raises
     ------
@@ -35,7 +39,7 @@ def render_run(run_folder: Path) -> Path:
     """
     folder = Path(run_folder)
     with closing(Run.read(folder)) as run, house_style():
-        html = environment().get_template("run.html").render(_context(run))
+        html = environment().get_template("run.html").render(_context(run), stale=stale)
     return write_page(folder / "report.html", html)
 
 
@@ -73,7 +77,9 @@ def _context(run: Run) -> dict[str, Any]:
         "worst_las": criticism.worst_las(run),
         "advisory_rows": tables.advisory(run, sensitivity=False),
         "regime_rows": tables.regime_rows(run),
-        "sensitivity": tables.advisory(run, sensitivity=True),
+        # What was computed since stands in place of the verdict's word that it was not.
+        "sensitivity": [] if run.sensitivity else tables.advisory(run, sensitivity=True),
+        "sensitivity_panels": shown(sensitivity_panels(run)),
         "estimands": tables.estimand_tables(run),
         "la_table": tables.la_table(run),
         "downloads": {name: download(run.folder / name) for name in DOWNLOADS},

@@ -175,7 +175,7 @@ def data_rows(run: Run) -> list[tuple[str, str]]:
     rows.append(("Years known from England totals only", _years(national) if national else "0"))
     for key, label in (
         ("las", "Local authorities"),
-        ("cells", "Cells (LA by year)"),
+        ("cells", str(data.get("cells_are") or "Cells (LA by year)")),
         ("used", "Cells used"),
         ("exact", "of which exact"),
         ("interval", "of which known as an interval"),

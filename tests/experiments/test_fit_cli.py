@@ -312,7 +312,7 @@ def test_check_says_what_would_be_fitted_and_writes_nothing(
 def test_a_reportable_run_ends_with_zero_and_names_what_was_loosened(
     fitted: Fitted, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("experiments.__main__._render", lambda run: None)
+    monkeypatch.setattr("experiments.__main__._render", lambda *_: None)
     path = fitted.forced / "verdict.json"
     kept = path.read_text()
     store.write_json(path, json.loads(kept) | {"reportable": True, "loosened": ["r_hat"]})

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +40,7 @@ def dead_process() -> int:
 def test_a_run_has_its_name_only_when_it_is_whole() -> None:
     with store.new_run("trend", ID) as folder:
         (folder / "verdict.json").write_text("{}")
-        assert folder.name == f".tmp-{ID}-{os.getpid()}"
+        assert folder.name == f".tmp-{ID}-{socket.gethostname()}-{os.getpid()}"
         assert names() == [folder.name]
         assert store.find_run("trend", ID) is None
         with pytest.raises(DataError, match=r"no such run.*\(none\)"):
@@ -101,16 +102,18 @@ def test_failure_of_a_repeat_leaves_the_first() -> None:
 
 def test_what_dead_processes_left_is_swept_and_what_living_ones_write_is_kept() -> None:
     parent = store.runs_folder() / "trend"
-    dead, living = f".tmp-{ID}-{dead_process()}", f".tmp-{ID}-{os.getppid()}"
-    for name in (dead, living, ".tmp-odd", "older-run"):
+    here = socket.gethostname()
+    dead, living = f".tmp-{ID}-{here}-{dead_process()}", f".tmp-{ID}-{here}-{os.getppid()}"
+    elsewhere = f".tmp-{ID}-another-machine-{dead_process()}"
+    for name in (dead, living, elsewhere, ".tmp-odd", "older-run"):
         (parent / name).mkdir(parents=True)
         (parent / name / "trace.nc").write_text("half")
     write_run()
-    assert names() == sorted([living, ".tmp-odd", "older-run", ID])
+    assert names() == sorted([living, elsewhere, ".tmp-odd", "older-run", ID])
 
 
 def test_a_stale_folder_with_our_own_process_number_is_no_obstacle() -> None:
-    stale = store.runs_folder() / "trend" / f".tmp-{ID}-{os.getpid()}"
+    stale = store.runs_folder() / "trend" / store.temporary_name(ID)
     stale.mkdir(parents=True)
     (stale / "trace.nc").write_text("half")
     write_run()
@@ -145,7 +148,7 @@ def test_a_kill_in_mid_write_leaves_no_torn_run_and_the_next_start_sweeps(result
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    assert names() == [f".tmp-{ID}-{process.pid}"]
+    assert names() == [f".tmp-{ID}-{socket.gethostname()}-{process.pid}"]
     assert store.find_run("trend", ID) is None
     with pytest.raises(DataError, match="no such run"):
         store.resolve_run(ID)

@@ -22,6 +22,7 @@ VALID: dict[str, dict[str, float]] = {
     "Beta": {"alpha": 2.0, "beta": 3.0},
     "Correlation": {"eta": 2.0},
     "ZeroSumNormal": {"sigma": 1.0},
+    "SymmetricDirichlet": {"concentration": 2.0},
 }
 # The same distributions by scipy, at 0.4.
 DENSITY_AT_04 = {
@@ -66,6 +67,16 @@ def test_zero_sum_effects_keep_to_their_scale() -> None:
         drawn = pm.draw(effect, 2000, random_seed=1, mode="FAST_COMPILE")
     assert np.abs(drawn.sum(axis=1)).max() < 1e-9
     assert drawn.std() == pytest.approx(0.2 * np.sqrt(4 / 5), rel=0.05)
+
+
+def test_parts_sum_to_one_and_are_alike() -> None:
+    with pm.Model(coords={"predictor": range(4)}):
+        part = draw_from(prior("SymmetricDirichlet", concentration=2.0), dims="predictor")
+        drawn = pm.draw(part, 2000, random_seed=1, mode="FAST_COMPILE")
+    assert drawn.sum(axis=1) == pytest.approx(np.ones(2000))
+    assert drawn.mean(axis=0) == pytest.approx(np.full(4, 0.25), abs=0.01)
+    # Each part is Beta(2, 6).
+    assert drawn.std(axis=0) == pytest.approx(np.full(4, stats.beta(2, 6).std()), rel=0.08)
 
 
 @pytest.mark.parametrize("eta", [1.0, 2.0, 5.0])
