@@ -164,11 +164,11 @@ def draw_world(
 class Study:
     """The skeleton and its one compiled model."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: AftermathOptions | None = None) -> None:
         from experiments import sampling
         from models.replaceable import replaceable_data
 
-        self.options = AftermathOptions()
+        self.options = options or AftermathOptions()
         self.observations = build_skeleton()
         with replaceable_data() as exchange:
             model = SPEC.build(self.observations, self.options, SPEC.priors)
@@ -262,10 +262,13 @@ def main(arguments: list[str]) -> int:
     """Run every world and write the table of coverage."""
     parser = argparse.ArgumentParser(prog="python -m experiments.aftermath_study")
     parser.add_argument("--replicates", type=int, default=50, help="worlds of each kind")
+    parser.add_argument(
+        "--judged-levels", default="own_mean", choices=("own_mean", "common_mean"), help="option"
+    )
     parser.add_argument("--out", type=Path, default=RESULT, help="table of coverage")
     given = parser.parse_args(arguments)
     prepare_runtime()
-    study = Study()
+    study = Study(AftermathOptions(judged_levels=given.judged_levels))
     tables = []
     given.out.parent.mkdir(parents=True, exist_ok=True)
     for number in range(given.replicates):

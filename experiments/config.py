@@ -314,7 +314,8 @@ def restore_experiment(
     priors = {
         key: Prior(key, **stored[key]) if key in stored else own for key, own in spec.priors.items()
     }
-    return Experiment(name, config, spec, options, priors, frozenset(overridden))
+    sources = _Sources((), (), stored=name)
+    return Experiment(name, config, spec, options, priors, frozenset(overridden), sources)
 
 
 def unknown_model(model: str) -> Fault:
@@ -519,10 +520,14 @@ def _known_keys(path: tuple[str, ...], spec: "ModelSpec") -> str:
 
 @dataclass(frozen=True)
 class _Sources:
-    """Where the values of a config were set: files, later ones first, and above them ``--set``."""
+    """Where the values of a config were set: files, later ones first, and above them ``--set``.
+
+    A config that a run stored has no files; ``stored`` is its experiment.
+    """
 
     files: tuple[Path, ...]
     sets: tuple[tuple[str, ...], ...]
+    stored: str = ""
 
     def fault(self, path: Sequence[str], value: str, problem: str, remedy: str) -> Fault:
         """A fault with the place that set ``path``, or the nearest section that holds it."""
@@ -537,7 +542,8 @@ class _Sources:
                 row = _row_of(file, part)
                 if row is not None:
                     return Fault(problem, remedy, file.name, row, column, value)
-        return Fault(problem, remedy, file=self.files[0].name, column=column, value=value)
+        place = self.files[0].name if self.files else self.stored
+        return Fault(problem, remedy, file=place, column=column, value=value)
 
 
 def _row_of(file: Path, path: Sequence[str]) -> int | None:

@@ -106,8 +106,8 @@ def refit_folds(prepared: Prepared, folds: Sequence[Fold]) -> Iterator[Refit]:
     experiment, spec = prepared.experiment, prepared.experiment.spec
     model = spec.build(prepared.observations, experiment.options, experiment.priors)
     hyperparameters = [rv.name for rv in model.free_RVs if _is_hyper(rv.name, spec)]
-    cells = model.rvs_to_values[model["y"]].data.shape[0]
     compiled = sampling.compile_model(weighted_model(model))
+    cells = model[WEIGHT].get_value().shape[0]
     config = experiment.config.sampler
     for number, fold in enumerate(folds, 1):
         log.info("%s: refit %d of %d (%s)", experiment.name, number, len(folds), fold.label)
@@ -136,11 +136,12 @@ def predict_folds(prepared: Prepared, folds: Sequence[Fold]) -> list[Prediction]
         return []
     experiment = prepared.experiment
     natural = experiment.spec.build(prepared.observations, experiment.options, experiment.priors)
-    density_of = sampling.LogDensity(natural, ["y"])
+    names = sampling.cell_variables(natural)
+    density_of = sampling.LogDensity(natural, names)
     found = []
     for refit in refit_folds(prepared, folds):
         places = refit.fold.predicted
-        values = density_of(refit.posterior)["y"].isel(obs=places)
+        values = sampling.as_one(density_of(refit.posterior), names)["y"].isel(obs=places)
         flat = values.transpose("chain", "draw", "obs").to_numpy().astype(float)
         flat = flat.reshape(-1, len(places))
         found.append(
@@ -156,14 +157,22 @@ def predict_folds(prepared: Prepared, folds: Sequence[Fold]) -> list[Prediction]
 
 
 def weighted_model(model: Any) -> Any:
-    """``model`` with the weight of each cell of ``y`` as data, ones to begin with."""
+    """``model`` with the weight of each cell as data, ones to begin with; cells of several
+    likelihoods stand one after the other, as `experiments.sampling.as_one` joins them.
+    """
     import pymc as pm
+    import pytensor.tensor as pt
 
-    y = model["y"]
-    value = model.rvs_to_values[y]
+    from experiments.sampling import cell_variables
+
+    likelihoods = [model[name] for name in cell_variables(model)]
+    values = [model.rvs_to_values[y] for y in likelihoods]
     with model:
-        weight = pm.Data(WEIGHT, np.ones(value.data.shape[0]))
-        pm.Potential("holdout", ((weight - 1) * pm.logp(y, value)).sum())
+        weight = pm.Data(WEIGHT, np.ones(sum(value.data.shape[0] for value in values)))
+        density = pt.concatenate(
+            [pm.logp(y, value) for y, value in zip(likelihoods, values, strict=True)]
+        )
+        pm.Potential("holdout", ((weight - 1) * density).sum())
     return model
 
 

@@ -255,6 +255,12 @@ def pointwise_log_density(
     return LogDensity(model, names)(posterior)
 
 
+def cell_variables(model: pm.Model) -> list[str]:
+    """Names of the observed variables whose cells are the data of a model: ``y``, or its parts."""
+    names = [rv.name for rv in model.observed_RVs]
+    return [name for name in names if name == "y" or name.startswith("y_")]
+
+
 def as_one(dataset: xr.Dataset, observed: Sequence[str]) -> xr.Dataset:
     """Observed variables ``y_<part>`` as one, ``y`` along ``obs``; others stay as they are.
 

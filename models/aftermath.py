@@ -14,11 +14,12 @@ other grades that had no such judgement from g-3 to g+3. For LA i in year t, wit
 A figure that stands in several stacks enters the likelihood once, with a term for each stack. What
 all LAs inspected in g do together, judged or not, is the stack's path; the effect is what the
 judged do beyond it. No term belongs to the years before the judgement: their own level, the nation
-and chance that carries over must explain them. A judgement that follows a bad year is then no
-reason to expect the next year to be as bad, which a comparison with the last year before would take
-for an effect of the judgement. Paths before the judgement are reported all the same, as contrasts
-between judged and comparison LAs: as trend, as effects of pretended dates and in the breakdown
-point.
+and chance that carries over must explain them, so that a judgement passed on earlier figures is no
+news of later ones beyond those figures. How far that keeps a bad year that passes out of the effect
+has been measured (`docs/decisions/aftermath.md`): with levels around a common mean it does, with a
+mean of their own for the judged, the default, part of a bad year counts as level and the effect
+comes out too low. Paths before the judgement are reported all the same, as contrasts between judged
+and comparison LAs: as trend, as effects of pretended dates and in the breakdown point.
 
 Assumes that judged and comparison LAs would have moved alike but for what carries over. Cannot say
 that the judgement was the cause.
@@ -596,6 +597,13 @@ def notes(observations: AftermathObservations, options: AftermathOptions) -> lis
             "Change is reckoned from the year before the judgement. A judgement that followed a "
             "year bad by chance then seems to be followed by a change (regression to the mean)."
         )
+    if options.judged_levels == "own_mean":
+        found.append(
+            "The judged have a mean level of their own. Where judgements follow years that were "
+            "bad by chance, part of those counts as level and changes come out too low; with "
+            "judged_levels=common_mean they come out too high where the judged lastingly differ. "
+            "Read both."
+        )
     if options.years_early:
         found.append(
             f"A trial with pretended dates, {options.years_early} years before the true ones: only "
@@ -652,8 +660,9 @@ SPEC = ModelSpec(
         "of authorities count as such departures.",
         "Comparison authorities did not change because of their own inspection or of others' "
         "judgements.",
-        "Inspectors may have judged by earlier figures, but not by the chance of the year of "
-        "judgement itself; where they did, year 0 carries it and year +1 part of it.",
+        "Inspectors judged neither by the chance of the year of judgement itself (year 0 would "
+        "carry it, and year +1 part of it) nor by what in earlier figures was to pass: where they "
+        "did the latter, rises come out too low.",
         "Who was judged inadequate later stays among the judged: the change is that after a "
         "judgement, whatever followed.",
         "A missing return says nothing about the figures that are missing.",

@@ -12,6 +12,8 @@ from data_prep.sources.files import RawFile
 from data_prep.sources.reading import Reading, join_readings
 
 _CELL = ["la_code", "year", "measure", "released"]
+# Sheets or columns of an unknown file that are named.
+_NAMES_SHOWN = 8
 
 
 def collect_records(
@@ -45,6 +47,13 @@ def _once(records: pd.DataFrame) -> pd.DataFrame:
     return records[~records.duplicated(said)].reset_index(drop=True)
 
 
+def _holds(file: RawFile) -> str:
+    """What stands at the top of a file, for whoever must tell which release it is."""
+    kind, names = ("sheets", file.sheets) if file.is_workbook else ("columns", file.header)
+    shown = ", ".join(names[:_NAMES_SHOWN]) + (", ..." if len(names) > _NAMES_SHOWN else "")
+    return f"its {kind}: {shown}" if names else "it holds no table"
+
+
 def check_files(files: Sequence[RawFile]) -> Iterator[Finding]:
     """Files that no reader knows, and sources of which there is no file.
 
@@ -64,7 +73,7 @@ def check_files(files: Sequence[RawFile]) -> Iterator[Finding]:
             yield Finding(
                 "files",
                 WARNING,
-                "no reader knows this file; nothing was taken from it",
+                f"no reader knows this file; nothing was taken from it; {_holds(file)}",
                 "if a source below is missing, fetch it again; otherwise nothing need be done",
                 file.name,
             )

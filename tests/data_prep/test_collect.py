@@ -79,6 +79,7 @@ def test_unknown_files_and_absent_sources_are_named(folder: Path) -> None:
     (folder / "shopping.csv").write_text("item,price\nmilk,1\n")
     findings = list(check_files(scan(folder)))
     assert [f.file for f in findings if f.file] == ["shopping.csv"]
+    assert findings[0].problem.endswith("its columns: item, price")
     assert {f.value for f in findings if f.value} == {
         reader.name
         for reader in READERS

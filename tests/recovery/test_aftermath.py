@@ -11,7 +11,7 @@ import pytest
 from experiments import sampling
 from experiments.aftermath_study import COHORTS, FIRST_YEAR, JUDGED, WORLDS, Study, draw_world
 from experiments.config import SamplerConfig
-from models.aftermath import SPEC, effect_cells
+from models.aftermath import SPEC, AftermathOptions, effect_cells
 from models.latent_years import stationary_sd
 
 SAMPLER = SamplerConfig(draws=300, tune=300, chains=2)
@@ -20,7 +20,8 @@ BAD_YEAR, WITH_EFFECT = WORLDS[3], WORLDS[4]
 
 @pytest.fixture(scope="module")
 def study() -> Study:
-    return Study()
+    """Levels of the judged around the mean of all: judgement on figures can then be ignored."""
+    return Study(AftermathOptions(judged_levels="common_mean"))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def test_an_effect_is_recovered(fitted: pd.DataFrame) -> None:
 
 def test_effects_agree_with_generalised_least_squares(study: Study) -> None:
     """With scales known and counts without chance the posterior is a normal in closed form."""
-    observations, options = study.observations, study.options
+    observations, options = study.observations, AftermathOptions()
     scales = {"la_level_sd": 0.3, "stack_sd": 0.05, "effect_sd": 0.04}
     sd, persistence = 0.15, 0.6
     counts, _, _ = draw_world(observations, WITH_EFFECT, np.random.default_rng(3))
