@@ -385,16 +385,21 @@ def exposure(observations: InadequacyObservations, options: InadequacyOptions) -
     return {"name": "inspections", "label": "Inspections", "per": 100, "unit": unit}
 
 
+def _worse(options: InadequacyOptions) -> str:
+    """What the odds are of, in words."""
+    ordered = options.outcome == "ordered_grade"
+    return "a grade or any worse one" if ordered else "an inadequate judgement"
+
+
 def declared_estimands(options: InadequacyOptions) -> tuple[Estimand, ...]:
     """Every quantity that this model answers with, whether or not the data can give it."""
     found = [
         Estimand(
             "odds_ratio",
-            "Odds ratio of inadequate per sd",
+            f"Odds ratio of {_worse(options)} per sd",
             "odds ratio per sd",
-            "odds of an inadequate judgement where the figure is one standard deviation higher, "
-            "other predictors alike"
-            + (" (of this grade or worse)" if options.outcome == "ordered_grade" else ""),
+            f"odds of {_worse(options)} where the figure is one standard deviation higher, other "
+            "predictors alike",
             "a population of inspections",
             ("predictor",),
             headline=True,
@@ -737,6 +742,11 @@ def notes(observations: InadequacyObservations, options: InadequacyOptions) -> l
         "inadequate: small numbers, so that most of what is undecided would stay so whatever the "
         "model. Figures are of areas and not of children (ecological)."
     )
+    if options.outcome == "ordered_grade":
+        found.append(
+            "One odds ratio is taken to hold at every step between grades, and all grades inform "
+            "it: most of it may come from the better ones, and say little of inadequate itself."
+        )
     if options.train_until != "all":
         later = observations.later_inadequate
         which = (
@@ -810,7 +820,7 @@ def answer(
         )
     text = (
         f"With {timing_text(options)}, {spans(observations.years)}, an sd more of each figure "
-        "multiplies the odds of an inadequate judgement by (90% interval): "
+        f"multiplies the odds of {_worse(options)} by (90% interval): "
         f"{'; '.join(said)}. A direction is said from a probability of {CERTAIN:g} on."
     )
     gains = rows("log_gain_later")
