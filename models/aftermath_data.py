@@ -150,6 +150,11 @@ def observe_aftermath(
             ]
         )
     members = _memberships(found, base, options)
+    if options.years_early:
+        # Years after a judgement would raise or lower the level that the trial reckons from.
+        barred = worst[worst["grade"].isin([*GRADES_OF[options.judgement], 0])]
+        first = barred.groupby("la")["year"].min()
+        members = members[~(members["year"] >= members["la"].map(first))]
     return _collect(base, found, members, aside, is_share=whole is not None)
 
 
@@ -211,13 +216,16 @@ def _form_stacks(
         last = min(start + LAST_EVENT, cohort - 1) if early else start + LAST_EVENT
         return before and any(year in has_before[la] for year in range(start, last + 1))
 
+    when = "ever" if early else "within the three years"
     stacks, aside = [], []
     for cohort, group in worst.groupby("year"):
         g = int(str(cohort))
         seen = group[group["la"].isin(known)]
         seen = seen[seen["framework"].isin(FRAMEWORKS_OF[options.frameworks])]
         so = sorted(seen.loc[seen["grade"].isin(own), "la"])
-        again = [la for la in so if judged_so(la, g + FIRST_EVENT, g - 1)]
+        # A pretended date is to be tried on authorities that no judgement has touched so far.
+        since = 0 if early else g + FIRST_EVENT
+        again = [la for la in so if judged_so(la, since, g - 1)]
         unseen = [la for la in so if la not in again and not can_be_followed(la, g)]
         judged = tuple(la for la in so if la not in again and la not in unseen)
         others = sorted(set(seen["la"]) - set(so))
@@ -227,7 +235,7 @@ def _form_stacks(
             if not judged_so(la, g + FIRST_EVENT, g + LAST_EVENT) and can_be_followed(la, g)
         )
         aside += [
-            (g, "so judged, or inadequate, within the three years before", tuple(again)),
+            (g, f"so judged, or inadequate, {when} before", tuple(again)),
             (g, "without a figure before or after publication", tuple(unseen)),
         ]
         if judged and comparison:

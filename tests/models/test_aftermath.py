@@ -154,6 +154,9 @@ def test_pretended_dates_use_no_year_from_the_true_one_on(world: xr.DataTree) ->
     assert (members["year"] < members["cohort"]).all()
     assert (members["event_time"] == members["year"] - members["cohort"] + 3).all()
     assert members.loc[members["judged"], "event_time"].max() == 2
+    worst = worst_grades(world, observations)
+    first = worst[worst["grade"] == 0].groupby("la")["year"].min()
+    assert not (members["year"] >= members["la"].map(first)).any()
 
 
 def test_matches_are_alike_before_in_shape_or_in_level(world: xr.DataTree) -> None:
