@@ -176,15 +176,21 @@ def _replaceable_counts(
         raise ValueError(f"an interval of {rule.width} counts is too wide to be exchanged")
     value, inside = f"{name}_lower_data", f"{name}_inside_data"
     steps = np.arange(1, rule.width)[:, None]
-    is_inside = observed_values(inside, np.zeros((rule.width - 1, len(lower))))
+    always_exact = rule.width == 1
+    if not always_exact:
+        is_inside = observed_values(inside, np.zeros((rule.width - 1, len(lower))))
 
     def publish(counts: np.ndarray) -> dict[str, np.ndarray]:
         low, high = rule.bounds(counts)
-        return {value: low, inside: (low + steps <= high).astype(float)}
+        # Data that the density does not read could not be exchanged.
+        mask = {} if always_exact else {inside: (low + steps <= high).astype(float)}
+        return {value: low, **mask}
 
     def logp(
         y: pt.TensorVariable, log_mean: pt.TensorVariable, dispersion: pt.TensorVariable
     ) -> pt.TensorVariable:
+        if always_exact:
+            return negative_binomial_logp(y, log_mean, dispersion)
         odds = 1 / (1 + dispersion * pt.exp(-log_mean))
         ratios = [(y + k + dispersion) / (y + k + 1.0) * odds for k in range(rule.width - 1)]
         return negative_binomial_logp(y, log_mean, dispersion) + log_interval(ratios, is_inside)

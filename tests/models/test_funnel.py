@@ -7,6 +7,7 @@ import pandas as pd
 import pymc as pm
 import pytest
 import xarray as xr
+from pytensor.graph.traversal import ancestors
 from scipy import stats
 
 from data_prep.errors import DataError
@@ -425,6 +426,8 @@ def test_a_world_that_was_drawn_can_be_given_back_to_the_model(small_world: xr.D
         3, model=model, random_seed=3, compile_kwargs={"mode": FAST}
     )["prior_predictive"].to_dataset()
     names = [rv.name for rv in model.observed_RVs]
+    # The sampler refuses to exchange data that the density does not read.
+    assert set(model.data_vars) <= set(ancestors([model.logp()]))
     logp = model.compile_logp(vars=model.observed_RVs, mode=FAST, sum=False)
     point = model.initial_point()
     for world in range(3):

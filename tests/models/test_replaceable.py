@@ -62,6 +62,20 @@ def test_the_density_is_that_of_constant_data(unit: int) -> None:
         assert np.ravel(found)[cell] == pytest.approx(float(expected[0]), rel=1e-9)
 
 
+def test_counts_that_are_always_shown_hold_their_values_and_nothing_else() -> None:
+    counts = np.array([0, 1, 3, 300])
+    with replaceable_data() as exchange, pm.Model(coords={"obs": range(4)}) as model:
+        log_mean = pm.Normal("log_mean", 2, 1)
+        given = {"lower": counts, "upper": counts, "dims": "obs", "shown": True}
+        negative_binomial_counts("y", log_mean=log_mean + pt.zeros(4), dispersion=5.0, **given)
+    assert exchange.rules["y"] == "no count is hidden"
+    published = exchange.publish["y"](counts)
+    assert {name: values.tolist() for name, values in published.items()} == {
+        "y_lower_data": counts.tolist()
+    }
+    assert {variable.name for variable in model.data_vars} == {"y_lower_data"}
+
+
 @pytest.mark.parametrize("unit", [1, 5])
 def test_the_density_of_shares_is_that_of_constant_data(unit: int) -> None:
     """Parts up to their whole: a rounded one could stand for more than there are."""
