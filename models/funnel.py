@@ -448,7 +448,9 @@ def _levels(
     tables: dict[str, Callable[[], pd.DataFrame]] = {
         name: partial(_log_ratios, observations, name) for name in outcomes
     }
-    clear = clear_first(tables, observations.deprivation)
+    # Worlds drawn from the prior nearly always show the levels of every gate: as standard scores
+    # they would take five times the gradients (docs/decisions/funnel.md).
+    clear = clear_first(tables, observations.deprivation, in_study=True)
     order = [outcomes.index(name) for name in clear]
     factor = pt.eye(len(outcomes))
     if options.correlation == "between_gates":
