@@ -8,7 +8,7 @@ import xarray as xr
 from data_prep.published import build_published
 from data_prep.schema import cube_hash
 from models.aftermath import SPEC, AftermathOptions
-from models.aftermath_data import event_cells
+from models.aftermath_data import FIRST_EVENT, LAST_EVENT, event_cells
 
 RAW = Path(__file__).parents[3] / "shared" / "data"
 
@@ -38,10 +38,28 @@ def test_stacks_of_section_47(england: xr.DataTree) -> None:
     assert cells[1] == 79
 
 
-@pytest.mark.parametrize("frameworks", ["2009_to_2018", "since_2018"])
+# Judged authorities by event year, -3 to 3: the window's ends cut the first and the last cohorts.
+JUDGED = {
+    "2009_to_2018": {
+        "section47": [46, 46, 55, 55, 56, 56, 56],
+        "icpc": [46, 46, 55, 55, 56, 56, 56],
+        "cpp_starts": [46, 47, 58, 57, 58, 58, 58],
+        "icpc_15_days": [45, 45, 55, 55, 56, 56, 56],
+    },
+    "since_2018": {
+        "section47": [29, 30, 30, 30, 23, 18, 15],
+        "icpc": [29, 30, 30, 30, 23, 18, 15],
+        "cpp_starts": [29, 30, 30, 30, 23, 18, 15],
+        "icpc_15_days": [29, 29, 29, 29, 23, 18, 15],
+    },
+}
+
+
+@pytest.mark.parametrize("frameworks", JUDGED)
 def test_both_eras_have_years_before_and_after(england: xr.DataTree, frameworks: str) -> None:
-    for outcome in ("section47", "icpc", "cpp_starts", "icpc_15_days"):
+    for outcome, expected in JUDGED[frameworks].items():
         options = AftermathOptions(outcome=outcome, frameworks=frameworks)
         cells = event_cells(SPEC.observe(england, options))
         numbers = cells.groupby("event_time")["judged"].sum()
-        assert (numbers >= 15).all(), outcome
+        assert numbers.index.tolist() == list(range(FIRST_EVENT, LAST_EVENT + 1))
+        assert numbers.tolist() == expected, outcome
