@@ -14,14 +14,10 @@ import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 
-from models.likelihoods import (
-    LARGEST_REPLACEABLE_WIDTH,
-    interval_nodes,
-    log_interval,
-    negative_binomial_logp,
-)
+from models.exchanged_bounds import ExchangedBounds, exchange_bounds, log_interval
+from models.likelihoods import interval_nodes, negative_binomial_logp
 from models.published_counts import publication_like
-from models.replaceable import is_replaceable, observed_values, publishes
+from models.replaceable import is_replaceable
 from models.share_likelihoods import beta_binomial_logp
 
 # exp(40) cases a year would overflow the random generator and mean nothing.
@@ -193,8 +189,13 @@ def figures_given(
             value = mean + own
         return kind.draw(value, dispersion, rng)
 
-    logp = _exchanged(name, kind, lower, upper) if studied else _constant(kind, lower, upper)
-    observed = observed_values(f"{name}_lower_data", lower) if studied else (lower + upper) // 2
+    if studied:
+        # Nothing is taken from the bounds but how many there are and how they are published.
+        most = exposure.astype("int64") if is_share else None
+        bounds = exchange_bounds(name, publication_like(lower, upper), len(lower), most)
+        logp, observed = _exchanged(kind, bounds), bounds.lower
+    else:
+        logp, observed = _constant(kind, lower, upper), (lower + upper) // 2
     return pm.CustomDist(
         name,
         latent,
@@ -292,22 +293,7 @@ def _constant(kind: _Kind, lower: np.ndarray, upper: np.ndarray) -> Callable:
     return logp
 
 
-def _exchanged(name: str, kind: _Kind, lower: np.ndarray, upper: np.ndarray) -> Callable:
-    """Nothing is taken from the bounds but the rule by which such figures are published."""
-    rule = publication_like(lower, upper)
-    if rule.width > LARGEST_REPLACEABLE_WIDTH:
-        raise ValueError(f"an interval of {rule.width} counts is too wide to be exchanged")
-    value, inside = f"{name}_lower_data", f"{name}_inside_data"
-    steps = np.arange(1, rule.width)[:, None]
-    is_inside = observed_values(inside, np.zeros((rule.width - 1, len(lower))))
-
-    def publish(counts: np.ndarray) -> dict[str, np.ndarray]:
-        low, high = rule.bounds(counts)
-        if kind.is_share:
-            # A part is never more than its whole, whatever its printed value could stand for.
-            high = np.minimum(high, kind.exposure.astype("int64"))
-        return {value: low, inside: (low + steps <= high).astype(float)}
-
+def _exchanged(kind: _Kind, bounds: ExchangedBounds) -> Callable:
     def logp(
         y: pt.TensorVariable,
         latent: pt.TensorVariable,
@@ -316,9 +302,8 @@ def _exchanged(name: str, kind: _Kind, lower: np.ndarray, upper: np.ndarray) -> 
         sd: pt.TensorVariable,
         dispersion: pt.TensorVariable,
     ) -> pt.TensorVariable:
-        ratios = [kind.ratio(y + float(k), latent, dispersion) for k in range(rule.width - 1)]
+        ratios = [kind.ratio(y + float(k), latent, dispersion) for k in bounds.steps]
         exact = kind.logp(y, latent, dispersion, kind.exposure)
-        return exact + log_interval(ratios, is_inside)
+        return exact + log_interval(ratios, bounds.inside)
 
-    publishes(name, rule.rule, publish)
     return logp

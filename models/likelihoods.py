@@ -1,21 +1,19 @@
 """Likelihoods of counts that are known exactly or only within an interval."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from models.published_counts import SHOWN, CountPublication, publication_like
+from models.exchanged_bounds import ExchangedBounds, exchange_bounds, log_interval
+from models.published_counts import SHOWN, publication_like
 from models.replaceable import is_replaceable, observed_values, publishes
 
 # An interval of up to this many integers is summed exactly; a wider one is integrated by
 # Gauss-Legendre quadrature, whose error tests/models/test_likelihoods.py measures.
 EXACT_WIDTH = 50
 QUADRATURE_NODES = 32
-# An interval of counts that can be exchanged is summed exactly, up to this many.
-LARGEST_REPLACEABLE_WIDTH = 20
 
 # exp(40) cases a year would overflow the random generator and mean nothing.
 _LARGEST_LOG_MEAN = 40.0
@@ -112,7 +110,9 @@ def negative_binomial_counts(
         raise ValueError("bounds must satisfy 0 <= lower <= upper")
     if is_replaceable():
         rule = SHOWN if shown else publication_like(lower, upper)
-        return _replaceable_counts(name, log_mean, dispersion, lower, rule, dims)
+        # Nothing is taken from the bounds but how many there are and how they are published.
+        bounds = exchange_bounds(name, rule, len(lower))
+        return _replaceable_counts(name, log_mean, dispersion, bounds, dims)
     if np.any(np.diff(exact.astype(int)) > 0):
         raise ValueError("exact cells must come before interval cells")
     cut = int(exact.sum())
@@ -163,65 +163,28 @@ def _replaceable_counts(
     name: str,
     log_mean: pt.TensorVariable,
     dispersion: pt.TensorVariable,
-    lower: np.ndarray,
-    rule: CountPublication,
+    bounds: ExchangedBounds,
     dims: str,
 ) -> pt.TensorVariable:
-    """Counts whose bounds may be exchanged, so that any cell may be exact or an interval.
-
-    Nothing is taken from the bounds given here but how many there are: ``rule`` says how such
-    counts are published.
-    """
-    if rule.width > LARGEST_REPLACEABLE_WIDTH:
-        raise ValueError(f"an interval of {rule.width} counts is too wide to be exchanged")
-    value, inside = f"{name}_lower_data", f"{name}_inside_data"
-    steps = np.arange(1, rule.width)[:, None]
-    always_exact = rule.width == 1
-    if not always_exact:
-        is_inside = observed_values(inside, np.zeros((rule.width - 1, len(lower))))
-
-    def publish(counts: np.ndarray) -> dict[str, np.ndarray]:
-        low, high = rule.bounds(counts)
-        # Data that the density does not read could not be exchanged.
-        mask = {} if always_exact else {inside: (low + steps <= high).astype(float)}
-        return {value: low, **mask}
+    """Counts whose bounds may be exchanged, so that any cell may be exact or an interval."""
 
     def logp(
         y: pt.TensorVariable, log_mean: pt.TensorVariable, dispersion: pt.TensorVariable
     ) -> pt.TensorVariable:
-        if always_exact:
-            return negative_binomial_logp(y, log_mean, dispersion)
         odds = 1 / (1 + dispersion * pt.exp(-log_mean))
-        ratios = [(y + k + dispersion) / (y + k + 1.0) * odds for k in range(rule.width - 1)]
-        return negative_binomial_logp(y, log_mean, dispersion) + log_interval(ratios, is_inside)
+        ratios = [(y + k + dispersion) / (y + k + 1.0) * odds for k in bounds.steps]
+        return negative_binomial_logp(y, log_mean, dispersion) + log_interval(ratios, bounds.inside)
 
-    publishes(name, rule.rule, publish)
     return pm.CustomDist(
         name,
         log_mean,
         dispersion,
         logp=logp,
         random=_draw_counts,
-        observed=observed_values(value, lower),
+        observed=bounds.lower,
         dims=dims,
         dtype="int64",
     )
-
-
-def log_interval(
-    ratios: Sequence[pt.TensorVariable], inside: pt.TensorVariable
-) -> pt.TensorVariable:
-    """Log mass of intervals over the mass of their lower bounds; (cell,).
-
-    ``ratios[k]`` is the mass at ``lower + k + 1`` over that at ``lower + k``; ``inside`` (step,
-    cell) is 1 where ``lower + k + 1`` is in the interval. An exact cell costs only multiplications
-    by zero, so that cells may be exact or not without another graph.
-    """
-    total = 1.0
-    # From the last ratio inwards: 1 + r1 (1 + r2 (1 + ...)).
-    for k in reversed(range(len(ratios))):
-        total = 1.0 + inside[k] * ratios[k] * total
-    return pt.log(total)
 
 
 def totals_over_uncertain_exposure(

@@ -6,15 +6,10 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from models.likelihoods import (
-    EXACT_WIDTH,
-    LARGEST_REPLACEABLE_WIDTH,
-    Nodes,
-    interval_nodes,
-    log_interval,
-)
+from models.exchanged_bounds import ExchangedBounds, exchange_bounds, log_interval
+from models.likelihoods import EXACT_WIDTH, Nodes, interval_nodes
 from models.published_counts import publication_like
-from models.replaceable import is_replaceable, observed_values, publishes
+from models.replaceable import is_replaceable
 
 # A shape parameter of the beta distribution below this overflows the random generator; the draws
 # are then all of the whole or none of it, as they are at this value.
@@ -107,7 +102,9 @@ def beta_binomial_counts(
     if np.any(lower > upper) or np.any(lower < 0) or np.any(upper > total):
         raise ValueError("bounds must satisfy 0 <= lower <= upper <= total")
     if is_replaceable():
-        return _replaceable_shares(name, log_odds, dispersion, total, lower, upper, dims)
+        # Nothing is taken from the bounds but how many there are and how they are published.
+        bounds = exchange_bounds(name, publication_like(lower, upper), len(lower), most=total)
+        return _replaceable_shares(name, log_odds, dispersion, total, bounds, dims)
     if np.any(np.diff(exact.astype(int)) > 0):
         raise ValueError("exact cells must come before interval cells")
     cut = int(exact.sum())
@@ -168,47 +165,31 @@ def _replaceable_shares(
     log_odds: pt.TensorVariable,
     dispersion: pt.TensorVariable,
     total: np.ndarray,
-    lower: np.ndarray,
-    upper: np.ndarray,
+    bounds: ExchangedBounds,
     dims: str,
 ) -> pt.TensorVariable:
-    """Parts whose bounds may be exchanged, so that any cell may be exact or an interval.
-
-    Nothing is taken from the bounds given here but the rule by which such counts are published.
-    """
-    rule = publication_like(lower, upper)
-    if rule.width > LARGEST_REPLACEABLE_WIDTH:
-        raise ValueError(f"an interval of {rule.width} counts is too wide to be exchanged")
-    value, inside = f"{name}_lower_data", f"{name}_inside_data"
-    steps = np.arange(1, rule.width)[:, None]
-    is_inside = observed_values(inside, np.zeros((rule.width - 1, len(lower))))
-
-    def publish(counts: np.ndarray) -> dict[str, np.ndarray]:
-        low, high = rule.bounds(counts)
-        # A part is never more than its whole, whatever its printed value could stand for.
-        return {value: low, inside: (low + steps <= np.minimum(high, total)).astype(float)}
+    """Parts whose bounds may be exchanged, so that any cell may be exact or an interval."""
 
     def logp(
         y: pt.TensorVariable, log_odds: pt.TensorVariable, dispersion: pt.TensorVariable
     ) -> pt.TensorVariable:
         first, second = (dispersion * pt.exp(-pt.softplus(sign * log_odds)) for sign in (-1, 1))
         ratios = []
-        for k in range(rule.width - 1):
+        for k in bounds.steps:
             left = pt.maximum(total - y - k, 0.0)
             # Finite past the whole too, where it is multiplied by nought.
             rest = pt.maximum(left - 1.0, 0.0) + pt.maximum(second, _SMALLEST_SHAPE)
             ratios.append(left / (y + k + 1.0) * (y + k + first) / rest)
         exact = beta_binomial_logp(y, total, log_odds, dispersion)
-        return exact + log_interval(ratios, is_inside)
+        return exact + log_interval(ratios, bounds.inside)
 
-    publishes(name, rule.rule, publish)
     return pm.CustomDist(
         name,
         log_odds,
         dispersion,
         logp=logp,
         random=_draw_parts(total),
-        observed=observed_values(value, lower),
+        observed=bounds.lower,
         dims=dims,
         dtype="int64",
     )
