@@ -24,6 +24,7 @@ from models.aftermath_data import (
     worst_grades,
 )
 from models.latent_years import stationary_sd
+from tests.models.draws import posterior_like
 
 CHANGES: list[dict[str, Any]] = [
     {},
@@ -284,17 +285,6 @@ def test_chance_of_contrasts_is_that_of_the_process(world: xr.DataTree) -> None:
 
 
 # -------------------------------------------------------------------------------- estimands
-
-
-def posterior_like(model: pm.Model, draws: int = 40) -> xr.Dataset:
-    """Prior draws in the shape of a posterior: two chains."""
-    prior = pm.sample_prior_predictive(
-        draws, model=model, random_seed=1, compile_kwargs={"mode": "FAST_COMPILE"}
-    )["prior"].to_dataset()
-    half = draws // 2
-    chains = [prior.isel(chain=0, draw=slice(i * half, (i + 1) * half)) for i in range(2)]
-    chains = [c.assign_coords(draw=range(half), chain=i) for i, c in enumerate(chains)]
-    return xr.concat(chains, "chain")
 
 
 @pytest.mark.parametrize(

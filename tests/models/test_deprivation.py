@@ -13,6 +13,7 @@ from data_prep.simulated import SimulationOptions, build_simulated
 from experiments.diagnostics import summarise
 from models.deprivation import SPEC, DeprivationCounts, DeprivationOptions
 from tests.models.density import log_density_and_gradient
+from tests.models.draws import posterior_like
 
 CHOICES: list[dict[str, Any]] = [
     {},
@@ -87,17 +88,6 @@ def test_observation_arrays_follow_the_contract(small_world: xr.DataTree) -> Non
     score = observations.deprivation
     assert score.mean() == pytest.approx(0)
     assert score.std(ddof=0) == pytest.approx(1)
-
-
-def posterior_like(model: pm.Model, draws: int = 40) -> xr.Dataset:
-    """Prior draws in the shape of a posterior: two chains."""
-    prior = pm.sample_prior_predictive(
-        draws, model=model, random_seed=1, compile_kwargs={"mode": "FAST_COMPILE"}
-    )["prior"].to_dataset()
-    half = draws // 2
-    chains = [prior.isel(chain=0, draw=slice(i * half, (i + 1) * half)) for i in range(2)]
-    chains = [c.assign_coords(draw=range(half), chain=i) for i, c in enumerate(chains)]
-    return xr.concat(chains, "chain")
 
 
 @pytest.mark.parametrize("options", CHOICES, ids=str)

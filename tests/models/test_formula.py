@@ -22,6 +22,7 @@ from models.formula_text import parse
 from models.priors import Prior
 from models.replaceable import replaceable_data
 from tests.models.density import log_density_and_gradient
+from tests.models.draws import posterior_like
 
 YEARS = (2010, 2014)
 PLANS = {"family": "negativebinomial", "exposure": "population"}
@@ -78,22 +79,6 @@ def changed(world: xr.DataTree, name: str, where: dict[str, Any], status: str) -
     return copy
 
 
-def posterior_like(model: pm.Model, draws: int = 40) -> xr.Dataset:
-    """Prior draws in the shape of a posterior: two chains."""
-    names = [v.name for v in (*model.free_RVs, *model.deterministics)]
-    prior = pm.sample_prior_predictive(
-        draws,
-        model=model,
-        var_names=names,
-        random_seed=1,
-        compile_kwargs={"mode": "FAST_COMPILE"},
-    )["prior"].to_dataset()
-    half = draws // 2
-    chains = [prior.isel(chain=0, draw=slice(i * half, (i + 1) * half)) for i in range(2)]
-    chains = [c.assign_coords(draw=range(half), chain=i) for i, c in enumerate(chains)]
-    return xr.concat(chains, "chain")
-
-
 def point_of(model: pm.Model, seed: int = 1) -> dict[str, np.ndarray]:
     """A point away from the start, on the scale that the sampler sees."""
     rng = np.random.default_rng(seed)
@@ -140,7 +125,7 @@ def test_density_priors_blocks_and_estimands(small_world: xr.DataTree, change: A
     if "la" in model.coords:
         used = list(observations.las.index)[: len(model.coords["la"])]
         assert list(model.coords["la"]) == used, "cells point into the list of authorities"
-    answer = SPEC.estimands(posterior_like(model), observations, options, priors)
+    answer = SPEC.estimands(posterior_like(model, outcomes=False), observations, options, priors)
     declared = SPEC.declared_estimands(options)
     assert set(answer.values) == {estimand.name for estimand in declared}
     table = summarise(answer.values, declared, answer.not_estimable)
@@ -216,7 +201,8 @@ def test_the_design_adds_up_to_what_bambi_expects(small_world: xr.DataTree, chan
     graph = whole.backend.model
     expected = graph["mu"]
     one = {
-        name: np.asarray(v) for name, v in posterior_like(graph, 2).isel(chain=0, draw=0).items()
+        name: np.asarray(v)
+        for name, v in posterior_like(graph, 2, outcomes=False).isel(chain=0, draw=0).items()
     }
     free = list(graph.free_RVs)
     value = pm.compile(free, expected, mode="FAST_COMPILE", on_unused_input="ignore")(
@@ -477,7 +463,7 @@ def test_studies_of_known_truth_are_refused(small_world: xr.DataTree) -> None:
 def test_effects_of_a_straight_line_are_its_slope(small_world: xr.DataTree) -> None:
     change = {"formula": "referral_rate ~ imd + factor(year)", "family": "gaussian"}
     model, observations, options, priors = build(small_world, **change)
-    posterior = posterior_like(model)
+    posterior = posterior_like(model, outcomes=False)
     values = SPEC.estimands(posterior, observations, options, priors).values
     effect = values["effect"].set_index(row=["term", "step"])
     sd = observations.table["imd"].std(ddof=0)
@@ -492,7 +478,7 @@ def test_effects_of_a_straight_line_are_its_slope(small_world: xr.DataTree) -> N
 def test_levels_of_a_factor_are_held_against_its_reference(small_world: xr.DataTree) -> None:
     change = {"formula": "p(rereferrals, referrals) ~ factor(year)", "family": "binomial"}
     model, observations, options, priors = build(small_world, **change)
-    posterior = posterior_like(model)
+    posterior = posterior_like(model, outcomes=False)
     effect = SPEC.estimands(posterior, observations, options, priors).values["effect"]
     found = effect.set_index(row=["term", "step"]).sel(row=("factor(year) 2014", "against 2010"))
     # All LA-years in 2014, less all in 2010: levels vary with nothing else here.
@@ -510,7 +496,7 @@ def test_levels_of_a_factor_are_held_against_its_reference(small_world: xr.DataT
 
 def test_effects_on_shares_are_ratios_of_odds_and_points(small_world: xr.DataTree) -> None:
     model, observations, options, priors = build(small_world)
-    posterior = posterior_like(model)
+    posterior = posterior_like(model, outcomes=False)
     values = SPEC.estimands(posterior, observations, options, priors).values
     slope = posterior["scale_timeliness"].values
     assert values["effect_ratio"].squeeze("row").values == pytest.approx(np.exp(slope))

@@ -21,6 +21,7 @@ from models.funnel_data import FLOWS, REFERRALS, SHARES, FunnelCounts
 from models.joint import pairs
 from models.replaceable import replaceable_data
 from tests.models.density import log_density_and_gradient
+from tests.models.draws import posterior_like
 
 FAST = "FAST_COMPILE"
 CHOICES: list[dict[str, Any]] = [
@@ -148,17 +149,6 @@ def test_hidden_denominators_are_left_out_with_their_reason(small_world: xr.Data
     assert (
         lost.loc[lost["outcome"] == "icpc", "reason"] == "section 47 enquiries: not known"
     ).all()
-
-
-def posterior_like(model: pm.Model, draws: int = 40) -> xr.Dataset:
-    """Prior draws in the shape of a posterior: two chains."""
-    prior = pm.sample_prior_predictive(
-        draws, model=model, random_seed=1, compile_kwargs={"mode": FAST}
-    )["prior"].to_dataset()
-    half = draws // 2
-    chains = [prior.isel(chain=0, draw=slice(i * half, (i + 1) * half)) for i in range(2)]
-    chains = [c.assign_coords(draw=range(half), chain=i) for i, c in enumerate(chains)]
-    return xr.concat(chains, "chain")
 
 
 @pytest.mark.parametrize("options", CHOICES, ids=str)

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 import pytest
 import xarray as xr
 from scipy.special import expit, logit
@@ -25,6 +24,7 @@ from models.inadequacy_data import INADEQUATE, InadequacyObservations
 from models.inadequacy_scores import base_rate
 from models.replaceable import replaceable_data
 from tests.models.density import log_density_and_gradient
+from tests.models.draws import posterior_like
 
 RE, AGENCY = "rereferral_share", "agency_share"
 BASE = {"predictors": ("ia_10_days_share", RE, AGENCY)}
@@ -48,17 +48,6 @@ def world() -> xr.DataTree:
 def observe(cube: xr.DataTree, **options: Any) -> tuple[InadequacyObservations, InadequacyOptions]:
     chosen = InadequacyOptions(**{**BASE, **options})
     return SPEC.observe(cube, chosen, years=(2010, 2014)), chosen
-
-
-def posterior_like(model: pm.Model, draws: int = 40) -> xr.Dataset:
-    """Prior draws in the shape of a posterior: two chains."""
-    prior = pm.sample_prior_predictive(
-        draws, model=model, random_seed=1, compile_kwargs={"mode": "FAST_COMPILE"}
-    )["prior"].to_dataset()
-    half = draws // 2
-    chains = [prior.isel(chain=0, draw=slice(i * half, (i + 1) * half)) for i in range(2)]
-    chains = [c.assign_coords(draw=range(half), chain=i) for i, c in enumerate(chains)]
-    return xr.concat(chains, "chain")
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda c: ", ".join(map(str, c.values())) or "base")

@@ -13,6 +13,7 @@ from data_prep.simulated import SimulationOptions, build_simulated
 from experiments.diagnostics import summarise
 from models.national_trend import SPEC, TrendOptions
 from tests.models.density import log_density_and_gradient
+from tests.models.draws import posterior_like
 
 TRENDS = ("random_walk", "linear", "break", "free")
 OUTCOMES = ("cpp_starts", "cpp_open_2_years", "cla_at_31_march")
@@ -82,17 +83,6 @@ def test_observation_arrays_follow_the_contract(small_world: xr.DataTree) -> Non
     assert constant["la"].max() < len(coords["la"])
     assert constant["year"].max() < len(coords["year"])
     assert {type(value) for values in coords.values() for value in values} <= {str, int}
-
-
-def posterior_like(model: pm.Model, draws: int = 40) -> xr.Dataset:
-    """Prior draws in the shape of a posterior: two chains."""
-    prior = pm.sample_prior_predictive(
-        draws, model=model, random_seed=1, compile_kwargs={"mode": "FAST_COMPILE"}
-    )["prior"].to_dataset()
-    half = draws // 2
-    chains = [prior.isel(chain=0, draw=slice(i * half, (i + 1) * half)) for i in range(2)]
-    chains = [c.assign_coords(draw=range(half), chain=i) for i, c in enumerate(chains)]
-    return xr.concat(chains, "chain")
 
 
 @pytest.mark.parametrize("trend", TRENDS)

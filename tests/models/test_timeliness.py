@@ -15,6 +15,7 @@ from experiments.diagnostics import summarise
 from models.timeliness import CERTAIN, SPEC, TimelinessOptions, _departures, timely_years
 from models.timeliness_data import EXPOSURES, TimelinessObservations
 from tests.models.density import log_density_and_gradient
+from tests.models.draws import posterior_like
 
 CHANGES: list[dict[str, Any]] = [
     {},
@@ -88,17 +89,6 @@ def test_density_gradient_priors_and_blocks(world: xr.DataTree, change: dict[str
     assert all(constant[name].dims == ("obs",) for name in constant)
     assert constant["percent_on_time"].to_numpy().min() >= 0
     assert constant["percent_on_time"].to_numpy().max() <= 100
-
-
-def posterior_like(model: pm.Model, draws: int = 40) -> xr.Dataset:
-    """Prior draws in the shape of a posterior: two chains."""
-    prior = pm.sample_prior_predictive(
-        draws, model=model, random_seed=1, compile_kwargs={"mode": "FAST_COMPILE"}
-    )["prior"].to_dataset()
-    half = draws // 2
-    chains = [prior.isel(chain=0, draw=slice(i * half, (i + 1) * half)) for i in range(2)]
-    chains = [c.assign_coords(draw=range(half), chain=i) for i, c in enumerate(chains)]
-    return xr.concat(chains, "chain")
 
 
 @pytest.mark.parametrize(
