@@ -155,6 +155,17 @@ def parse_regimes(text: str) -> tuple[Regime, ...]:
     return tuple(found)
 
 
+# Names that keep their capital at the start of a label within a sentence; acronyms always do.
+NAMES = frozenset({"England", "Ofsted"})
+
+
+def within_sentence(label: str) -> str:
+    """A label as it stands within a sentence: ``plans at 31 March``, ``NFA share``."""
+    first = label.partition(" ")[0]
+    is_name = first in NAMES or any(letter.isupper() for letter in first[1:])
+    return label if is_name else label[:1].lower() + label[1:]
+
+
 _MEASURES = (
     Measure(
         "population_0_17",

@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from data_prep.errors import DataError, Fault
-from data_prep.indicators import MEASURES, Regime
+from data_prep.indicators import MEASURES, Regime, within_sentence
 from data_prep.observations import CountObservations, observe_counts, observe_shares
 from data_prep.schema import STATUS
 
@@ -288,7 +288,7 @@ def describe_joint_counts(observations: JointCounts) -> dict[str, object]:
     of each reason.
     """
     cells, dropped = observations.cells, observations.dropped
-    labels = {name: MEASURES[name].label.lower() for name in observations.outcomes}
+    labels = {name: within_sentence(MEASURES[name].label) for name in observations.outcomes}
     names = observations.names
     reasons: list[dict[str, object]] = []
     for (outcome, reason), rows in dropped.groupby(["outcome", "reason"]):

@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from data_prep.errors import DataError, Fault
-from data_prep.indicators import MEASURES, Regime, parse_regimes
+from data_prep.indicators import MEASURES, Regime, parse_regimes, within_sentence
 from data_prep.schema import STATUS, STATUSES, measures_in
 from data_prep.selection import why_left_out
 
@@ -264,6 +264,22 @@ def _regimes(
     return tuple(spans)
 
 
+def unknown_codes(cube: xr.DataTree, exclude: Sequence[str]) -> list[Fault]:
+    """A fault for each excluded code of an authority that the cube does not hold."""
+    known = set(cube["cube"].to_dataset()["la"].values.astype(str))
+    return [
+        Fault(
+            file=str(cube.attrs["name"]),
+            column="data.exclude",
+            value=code,
+            problem="no such local authority in the cube",
+            remedy="use a code from the cube's la coordinate",
+        )
+        for code in exclude
+        if code not in known
+    ]
+
+
 def _check_request(
     cube: xr.DataTree, table: xr.Dataset, outcome: str, exposure: str, exclude: Sequence[str]
 ) -> None:
@@ -280,18 +296,7 @@ def _check_request(
         for role, measure in (("outcome", outcome), ("exposure", exposure))
         if measure not in available
     ]
-    known = set(table["la"].values.astype(str))
-    faults += [
-        Fault(
-            file=name,
-            column="data.exclude",
-            value=code,
-            problem="no such local authority in the cube",
-            remedy="use a code from the cube's la coordinate",
-        )
-        for code in exclude
-        if code not in known
-    ]
+    faults += unknown_codes(cube, exclude)
     if outcome == exposure:
         faults.append(
             Fault(
@@ -338,7 +343,7 @@ def _long_table(table: xr.Dataset, outcome: str, exposure: str) -> pd.DataFrame:
 
 def _reasons(frame: pd.DataFrame, outcome: str, exposure: str, exclude: Sequence[str]) -> pd.Series:
     """Why a row cannot be used, blank where it can; the first reason that applies."""
-    count, base = MEASURES[outcome].label.lower(), MEASURES[exposure].label.lower()
+    count, base = (within_sentence(MEASURES[name].label) for name in (outcome, exposure))
     reason = pd.Series("", index=frame.index)
 
     def mark(where: pd.Series, text: pd.Series | str) -> None:
@@ -387,7 +392,7 @@ def _no_part(part: str, whole: str) -> Fault:
 
 def _share_reasons(frame: pd.DataFrame, part: str, whole: str, exclude: Sequence[str]) -> pd.Series:
     """Why a row cannot be used as a share, blank where it can; the first reason that applies."""
-    count, base = MEASURES[part].label.lower(), MEASURES[whole].label.lower()
+    count, base = (within_sentence(MEASURES[name].label) for name in (part, whole))
     reason = pd.Series("", index=frame.index)
 
     def mark(where: pd.Series, text: pd.Series | str) -> None:

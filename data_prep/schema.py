@@ -12,7 +12,13 @@ import numpy as np
 import xarray as xr
 
 from data_prep.errors import DataError, Fault
-from data_prep.indicators import INDICATORS, MEASURES, Indicator, format_regimes
+from data_prep.indicators import (
+    INDICATORS,
+    MEASURES,
+    Indicator,
+    format_regimes,
+    within_sentence,
+)
 
 SCHEMA_VERSION = 1
 SIMULATED = "simulated England"
@@ -145,7 +151,7 @@ def indicator_unit(indicator: Indicator) -> str:
     base = MEASURES[indicator.denominator]
     if indicator.denominator == "population_0_17":
         return f"per {indicator.per:,} children"
-    label = base.label[:1].lower() + base.label[1:]
+    label = within_sentence(base.label)
     return f"% of {label}" if indicator.per == 100 else f"per {indicator.per:,} {label}"
 
 

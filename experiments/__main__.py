@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_prep.errors import DataError
+from data_prep.indicators import within_sentence
 from experiments import (
     commands_compare,
     commands_fits,
@@ -341,7 +342,11 @@ def _announce(run: Path) -> int:
         print('  longer chains may mend it: SET="sampler.draws=3000 sampler.tune=1000"')
     if verdict["loosened"]:
         print(f"  limits loosened by the config: {', '.join(verdict['loosened'])}")
-    misfits = [c["label"].lower() for c in verdict["predictive_checks"] if c["status"] == "misfit"]
+    misfits = [
+        within_sentence(check["label"])
+        for check in verdict["predictive_checks"]
+        if check["status"] == "misfit"
+    ]
     if misfits:
         print(f"Named misfits: {'; '.join(misfits)}")
     print(f"\n{spec['answer']}\n")

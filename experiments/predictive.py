@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from data_prep.indicators import MEASURES
+from data_prep.indicators import MEASURES, within_sentence
 
 # A statistic outside the central 98 % of its replicates is a misfit; a departure, above 99 %.
 TAIL = 0.01
@@ -63,7 +63,7 @@ def check_predictive(
 def _label(outcome: str) -> str:
     """An outcome within a sentence: the label of a measure, or the name as it is."""
     label = MEASURES[outcome].label if outcome in MEASURES else outcome
-    return label[:1].lower() + label[1:]
+    return within_sentence(label)
 
 
 def _check_cells(

@@ -36,7 +36,7 @@ import xarray as xr
 from pydantic import Field
 
 from data_prep.errors import DataError, Fault
-from data_prep.indicators import MEASURES
+from data_prep.indicators import MEASURES, within_sentence
 from data_prep.observations import describe_counts
 from models.aftermath_answers import (
     MAIN_EVENT,
@@ -425,7 +425,7 @@ def exposure(observations: AftermathObservations, options: AftermathOptions) -> 
     """The denominator in words, for `spec.json`."""
     measure = MEASURES[observations.exposure]
     per_child = measure.name == "population_0_17"
-    unit = "per 10,000 children" if per_child else f"per 100 {measure.label.lower()}"
+    unit = "per 10,000 children" if per_child else f"per 100 {within_sentence(measure.label)}"
     return {
         "name": measure.name,
         "label": measure.label,
@@ -631,11 +631,6 @@ def answer(
     return in_words(summary, observations, options.judgement)
 
 
-def describe(observations: AftermathObservations) -> dict[str, object]:
-    """What was used and dropped, for `spec.json`."""
-    return describe_counts(observations)
-
-
 SPEC = ModelSpec(
     name="aftermath",
     title="After a judgement",
@@ -649,7 +644,7 @@ SPEC = ModelSpec(
     declared_estimands=declared_estimands,
     coords=coords,
     constant_data=constant_data,
-    describe=describe,
+    describe=describe_counts,
     exposure=exposure,
     equations=equations,
     answer=answer,

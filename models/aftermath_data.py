@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from data_prep.errors import DataError, Fault
-from data_prep.indicators import MEASURES
+from data_prep.indicators import MEASURES, within_sentence
 from data_prep.observations import CountObservations, observe_counts, observe_shares
 
 # Years before and after publication that belong to a stack.
@@ -422,5 +422,4 @@ def event_cells(observations: AftermathObservations) -> pd.DataFrame:
 
 def outcome_label(outcome: str) -> str:
     """Name of an outcome within a sentence."""
-    label = MEASURES[outcome].label
-    return label[0].lower() + label[1:]
+    return within_sentence(MEASURES[outcome].label)

@@ -36,7 +36,7 @@ import xarray as xr
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from data_prep.errors import DataError, Fault
-from data_prep.indicators import MEASURES
+from data_prep.indicators import MEASURES, within_sentence
 from data_prep.joint_observations import (
     JointCounts,
     describe_joint_counts,
@@ -285,7 +285,7 @@ def observe(
     if missing := [name for name, exposure in exposures.items() if exposure in (None, name)]:
         faults += [
             Fault(
-                problem=f"{MEASURES[name].label.lower()} have no such denominator",
+                problem=f"{within_sentence(MEASURES[name].label)} have no such denominator",
                 remedy="set options.denominator=children, or leave this outcome out",
                 column="options.denominator",
                 value=options.denominator,
@@ -363,7 +363,7 @@ def _impossible(observations: DeprivationCounts, options: DeprivationOptions) ->
     elif observations.deprivation.isna().any():
         refuse("deprivation", "every authority has the same score", "choose another index")
     for name, years in observations.years_of.items():
-        label = MEASURES[name].label.lower()
+        label = within_sentence(MEASURES[name].label)
         if len(years) < 2:
             refuse(
                 "outcomes",
@@ -1057,12 +1057,12 @@ def notes(observations: DeprivationCounts, options: DeprivationOptions) -> list[
     for name in observations.outcomes:
         measure, base = MEASURES[name], observations.exposures[name]
         found.append(
-            f"{measure.label} per {MEASURES[base].label.lower()}: figures for "
+            f"{measure.label} per {within_sentence(MEASURES[base].label)}: figures for "
             f"{spans(observations.years_of[name])}."
         )
         if measure.parent == base:
             found.append(
-                f"{measure.label} are a true part of {MEASURES[base].label.lower()}: the "
+                f"{measure.label} are a true part of {within_sentence(MEASURES[base].label)}: the "
                 "likelihood does not hold them to it, which matters little for small shares and "
                 "more for large ones."
             )
@@ -1095,7 +1095,7 @@ def answer(
     for name in observations.outcomes:
         ratio, ends = per_sd.loc[name], fifth.loc[name]
         parts.append(
-            f"{_within(MEASURES[name].label)} by {three_figures(ratio['mean'])} "
+            f"{within_sentence(MEASURES[name].label)} by {three_figures(ratio['mean'])} "
             f"({_interval(ratio)}; most against least deprived fifth "
             f"{three_figures(ends['mean'])})"
         )
@@ -1108,11 +1108,6 @@ def answer(
         f"Where deprivation ({index}) is one standard deviation higher the model expects {base} "
         f"to be multiplied: {'; '.join(parts)} (90% intervals)."
     )
-
-
-def _within(label: str) -> str:
-    """A label within a sentence; names of months keep their capital."""
-    return label[:1].lower() + label[1:]
 
 
 def _interval(row: pd.Series) -> str:

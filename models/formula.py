@@ -42,7 +42,7 @@ from pydantic import field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from data_prep.errors import DataError, Fault
-from data_prep.indicators import INDICATORS, MEASURES
+from data_prep.indicators import INDICATORS, MEASURES, within_sentence
 from data_prep.observations import describe_counts
 from data_prep.schema import indicator_unit
 from models.formula_bambi import (
@@ -416,7 +416,7 @@ def _scale(options: FormulaOptions) -> Scale:
         label = MEASURES[base].label
         people = base == "population_0_17"
         per = 10_000 if people else 100
-        unit = "per 10,000 children" if people else f"per 100 {label[:1].lower()}{label[1:]}"
+        unit = "per 10,000 children" if people else f"per 100 {within_sentence(label)}"
         step = "percentage points" if formula.whole else unit
         return Scale(per, unit, step, base, label)
     name = ALIASES.get(formula.outcome, formula.outcome)
@@ -506,7 +506,7 @@ def declared_estimands(options: FormulaOptions) -> tuple[Estimand, ...]:
         found.append(
             Estimand(
                 "group_ratio_90_10",
-                f"High over low level ({_ratio(options).lower()})",
+                f"High over low level ({within_sentence(_ratio(options))})",
                 "ratio",
                 "level at the 90th over that at the 10th percentile of groups",
                 "a population of groups",
@@ -784,7 +784,7 @@ def answer(summary: pd.DataFrame, observations: FittedObservations, options: For
         )
         same = ratios[(ratios["term"] == row["term"]) & (ratios["step"] == row["step"])]
         for _, ratio in same.iterrows():
-            kind = _ratio(options).lower()
+            kind = within_sentence(_ratio(options))
             text += f"; {kind} {three_figures(ratio['mean'])}, {_interval(ratio)}"
         clear = row["lower"] > 0 or row["upper"] < 0
         parts.append(text + (")" if clear else "), direction undecided"))

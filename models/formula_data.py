@@ -14,8 +14,15 @@ import xarray as xr
 
 from data_prep.deprivation import edition_for
 from data_prep.errors import DataError, Fault
-from data_prep.indicators import INDICATORS, MEASURES, Indicator, Regime, parse_regimes
-from data_prep.observations import LARGEST_EXPOSURE_ERROR, CountObservations
+from data_prep.indicators import (
+    INDICATORS,
+    MEASURES,
+    Indicator,
+    Regime,
+    parse_regimes,
+    within_sentence,
+)
+from data_prep.observations import LARGEST_EXPOSURE_ERROR, CountObservations, unknown_codes
 from data_prep.schema import STATUSES
 from data_prep.selection import why_left_out
 from models.formula_text import (
@@ -128,7 +135,7 @@ class _Reader:
             with np.errstate(divide="ignore", invalid="ignore"):
                 close = (upper - lower) / 2 / value <= LARGEST_EXPOSURE_ERROR
             exact = np.where(close, value, exact)
-        label = MEASURES[name].label.lower()
+        label = within_sentence(MEASURES[name].label)
         reason = _why(exact, lower, label, status)
         left_out = why_left_out(self.table, name)
         return exact, np.where(left_out == "", reason, _said(label, left_out))
@@ -147,7 +154,7 @@ class _Reader:
         moved = (upper - lower) / 2
         close = moved <= (ROUNDING_POINTS if indicator.is_share else ROUNDING_SHARE * value)
         usable = top.usable & base.usable & close & (base.value > 0)
-        label = indicator.label.lower()
+        label = within_sentence(indicator.label)
         reason = np.where(
             top.usable,
             _why(np.where(base.usable, 0.0, np.nan), base.lower, label, base.status),
@@ -278,17 +285,7 @@ def _wrong_request(
     years: tuple[int, int] | None,
     exclude: Sequence[str],
 ) -> list[Fault]:
-    found = [
-        Fault(
-            file=reader.name,
-            column="data.exclude",
-            value=code,
-            problem="no such local authority in the cube",
-            remedy="use a code from the cube's la coordinate",
-        )
-        for code in exclude
-        if code not in set(reader.las)
-    ]
+    found = unknown_codes(reader.cube, exclude)
     if not used and years is not None:
         found.append(
             Fault(
@@ -308,10 +305,11 @@ def _out_of_range(
     """Rows whose denominator is zero, or whose part exceeds its whole."""
     for name in base:
         none = ~(np.nan_to_num(columns[name]) > 0)
-        reason = np.where((reason == "") & none, f"{MEASURES[name].label.lower()}: zero", reason)
+        text = f"{within_sentence(MEASURES[name].label)}: zero"
+        reason = np.where((reason == "") & none, text, reason)
     if formula.whole:
         more = np.nan_to_num(columns[formula.outcome]) > np.nan_to_num(columns[formula.whole])
-        text = f"{MEASURES[formula.outcome].label.lower()}: more than {formula.whole}"
+        text = f"{within_sentence(MEASURES[formula.outcome].label)}: more than {formula.whole}"
         reason = np.where((reason == "") & more, text, reason)
     return reason
 

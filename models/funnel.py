@@ -38,7 +38,7 @@ import pytensor.tensor as pt
 import xarray as xr
 from pydantic import BeforeValidator, Field
 
-from data_prep.indicators import MEASURES
+from data_prep.indicators import MEASURES, within_sentence
 from data_prep.joint_observations import describe_joint_counts
 from models.effects import authority_scatter, scatter_spread_prior
 from models.funnel_answers import (
@@ -525,7 +525,7 @@ def exposure(observations: FunnelCounts, options: FunnelOptions) -> dict[str, ob
     of = {
         outcome: {"per": 10_000, "unit": "per 10,000 children"}
         if base == CHILDREN
-        else {"per": 100, "unit": f"per 100 {_within(MEASURES[base].label)}"}
+        else {"per": 100, "unit": f"per 100 {within_sentence(MEASURES[base].label)}"}
         for outcome, base in observations.exposures.items()
     }
     return {
@@ -686,8 +686,8 @@ def notes(observations: FunnelCounts, options: FunnelOptions) -> list[str]:
         base = observations.exposures[name]
         cells = observations.cells.iloc[observations.of(name)]
         text = (
-            f"{MEASURES[name].label}, counted of {_within(MEASURES[base].label)}: figures for "
-            f"{spans(observations.years_of[name])}"
+            f"{MEASURES[name].label}, counted of {within_sentence(MEASURES[base].label)}: figures "
+            f"for {spans(observations.years_of[name])}"
         )
         above = int((cells["lower"] > cells["exposure"]).sum())
         if base != CHILDREN and above:
@@ -722,16 +722,17 @@ def answer(summary: pd.DataFrame, observations: FunnelCounts, options: FunnelOpt
 
     before = stage_before(observations)
     gates = [
-        f"{say('gate_ratio', name)} {_within(MEASURES[name].label)} per 100 "
-        f"{_within(MEASURES[before[name]].label)}"
+        f"{say('gate_ratio', name)} {within_sentence(MEASURES[name].label)} per 100 "
+        f"{within_sentence(MEASURES[before[name]].label)}"
         for name in observations.flows
     ]
     apart = [
-        f"{_within(MEASURES[name].label)} {say('fifth_ratio', name)}"
+        f"{within_sentence(MEASURES[name].label)} {say('fifth_ratio', name)}"
         for name in (*observations.shares, *observations.flows)
     ]
     shares = [
-        f"{say('share', name)} {_within(MEASURES[name].label)}" for name in observations.shares
+        f"{say('share', name)} {within_sentence(MEASURES[name].label)}"
+        for name in observations.shares
     ]
     of_referrals = f"Of 100 referrals the model expects {' and '.join(shares)}; " if shares else ""
     return (
@@ -739,11 +740,6 @@ def answer(summary: pd.DataFrame, observations: FunnelCounts, options: FunnelOpt
         f"{say('stage_per_referrals', 'cpp_starts')} plans per 100 referrals. Gates of the most "
         f"over those of the least deprived fifth: {', '.join(apart)} (90% intervals)."
     )
-
-
-def _within(label: str) -> str:
-    """A label within a sentence."""
-    return label[:1].lower() + label[1:]
 
 
 SPEC = ModelSpec(

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from data_prep.errors import DataError, Fault
-from data_prep.indicators import MEASURES
+from data_prep.indicators import MEASURES, within_sentence
 from data_prep.joint_observations import (
     JointCounts,
     observe_joint_counts,
@@ -162,7 +162,7 @@ def _at(table: pd.DataFrame, cells: pd.DataFrame) -> np.ndarray:
 def _with_known_children(counts: JointCounts, children: pd.DataFrame) -> JointCounts:
     known = np.isfinite(_at(children, counts.cells)) & (_at(children, counts.cells) > 0)
     lost = counts.cells.loc[~known, ["outcome", "la", "year"]]
-    reason = f"{MEASURES[CHILDREN].label.lower()}: not known"
+    reason = f"{within_sentence(MEASURES[CHILDREN].label)}: not known"
     cells = counts.cells[known].reset_index(drop=True)
     years_of = {
         name: sorted({int(year) for year in cells.loc[cells["outcome"] == name, "year"]})
@@ -176,7 +176,7 @@ def _too_little(counts: JointCounts) -> list[Fault]:
     """Outcomes that cannot be fitted, all at once."""
     faults = []
     for name, years in counts.years_of.items():
-        label = MEASURES[name].label.lower()
+        label = within_sentence(MEASURES[name].label)
         remedy = "use other years"
         if name in SHARES:
             remedy += ", or leave it out of options.shares"

@@ -35,7 +35,7 @@ import pytensor.tensor as pt
 import xarray as xr
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from data_prep.indicators import INDICATORS
+from data_prep.indicators import INDICATORS, within_sentence
 from models.forecast_scores import BASE_RATE
 from models.inadequacy_data import (
     DEPRIVATION,
@@ -815,7 +815,7 @@ def answer(
         name = row["predictor"]
         interval = f"{three_figures(row['lower'])} to {three_figures(row['upper'])}"
         said.append(
-            f"{_lower_first(name)} {three_figures(row['mean'])} ({interval}), "
+            f"{within_sentence(name)} {three_figures(row['mean'])} ({interval}), "
             f"{verdict(float(raises[name]), float(small[name]))}"
         )
     text = (
@@ -834,10 +834,6 @@ def answer(
         ]
         text += f" Out of time the log score gains, in nats per inspection: {'; '.join(parts)}."
     return text
-
-
-def _lower_first(label: str) -> str:
-    return label[:1].lower() + label[1:]
 
 
 def _signed(value: float) -> str:

@@ -15,6 +15,7 @@ import xarray as xr
 from data_prep.errors import DataError, Fault
 from data_prep.indicators import CIN, CLA, INDICATORS, MEASURES, WORKFORCE, Indicator, Regime
 from data_prep.joint_observations import read_deprivation
+from data_prep.observations import unknown_codes
 from data_prep.schema import FRAMEWORKS, GRADES
 from data_prep.selection import why_left_out
 
@@ -368,18 +369,7 @@ def _check_request(
                 remedy="build the cube again with Ofsted's workbooks among the files",
             )
         )
-    known = set(table["la"].values.astype(str))
-    faults += [
-        Fault(
-            file=name,
-            column="data.exclude",
-            value=code,
-            problem="no such local authority in the cube",
-            remedy="use a code from the cube's la coordinate",
-        )
-        for code in exclude
-        if code not in known
-    ]
+    faults += unknown_codes(cube, exclude)
     here = [i.name for i in INDICATORS.values() if i.numerator in table and i.denominator in table]
     faults += [
         Fault(

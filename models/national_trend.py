@@ -32,7 +32,7 @@ import xarray as xr
 from pydantic import AfterValidator, Field
 
 from data_prep.errors import DataError, Fault
-from data_prep.indicators import MEASURES
+from data_prep.indicators import MEASURES, within_sentence
 from data_prep.observations import CountObservations, describe_counts, observe_counts
 from models.effects import correlated_level_and_slope, slopes_are_clear, year_walk
 from models.likelihoods import (
@@ -434,7 +434,7 @@ def scale(options: TrendOptions) -> tuple[int, str]:
     """The multiplier of a rate and its unit in words."""
     if options.exposure == "population_0_17":
         return 10_000, "per 10,000 children"
-    return 100, f"per 100 {MEASURES[options.exposure].label.lower()}"
+    return 100, f"per 100 {within_sentence(MEASURES[options.exposure].label)}"
 
 
 def exposure(observations: CountObservations, options: TrendOptions) -> dict[str, object]:

@@ -33,6 +33,7 @@ import xarray as xr
 from pydantic import Field
 
 from data_prep.errors import DataError, Fault
+from data_prep.indicators import within_sentence
 from data_prep.observations import describe_counts
 from models.effects import authority_scatter, scatter_spread_prior
 from models.likelihoods import dispersion_of
@@ -506,7 +507,7 @@ def exposure(observations: TimelinessObservations, options: TimelinessOptions) -
 
 def declared_estimands(options: TimelinessOptions) -> tuple[Estimand, ...]:
     """Every quantity that this model answers with, whether or not the data can give it."""
-    work = exposure_label(options.exposure).lower()
+    work = within_sentence(exposure_label(options.exposure))
     unit = "percentage points per +10 points on time"
     here = "expected share, these authorities"
     margin = f"{options.margin:g}"
@@ -830,7 +831,7 @@ def blocks(options: TimelinessOptions) -> tuple[Block, ...]:
 def notes(observations: TimelinessObservations, options: TimelinessOptions) -> list[str]:
     """What a reader must know before the numbers."""
     found = [
-        f"Timeliness: {exposure_label(options.exposure).lower()} "
+        f"Timeliness: {within_sentence(exposure_label(options.exposure))} "
         f"({definition_text(observations.definitions)}); re-referrals of "
         f"{spans(observations.la_years)}.",
         f"Margin of practical effect: {options.margin:g} percentage points of re-referral per +10 "
@@ -887,9 +888,10 @@ def answer(
             f"{_points(effect['mean'])} points {place} (90% interval {_points(effect['lower'])} to "
             f"{_points(effect['upper'])}), {_verdict(p, effect, options)}"
         )
+    work = within_sentence(exposure_label(options.exposure))
     return (
-        f"Ten points more of {exposure_label(options.exposure).lower()} go with a change in "
-        f"re-referral of {parts[0]}; and of {parts[1]}."
+        f"Ten points more of {work} go with a change in re-referral of {parts[0]}; and of "
+        f"{parts[1]}."
     )
 
 
@@ -907,11 +909,6 @@ def _points(value: float) -> str:
     return f"{value:+.2f}"
 
 
-def describe(observations: TimelinessObservations) -> dict[str, object]:
-    """What was used and dropped, for `spec.json`."""
-    return describe_counts(observations)
-
-
 SPEC = ModelSpec(
     name="timeliness",
     title="Timeliness and re-referral",
@@ -925,7 +922,7 @@ SPEC = ModelSpec(
     declared_estimands=declared_estimands,
     coords=coords,
     constant_data=constant_data,
-    describe=describe,
+    describe=describe_counts,
     exposure=exposure,
     equations=equations,
     answer=answer,

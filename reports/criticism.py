@@ -17,6 +17,7 @@ from reports.wording import (
     quantity,
     share_outside,
     with_unit,
+    within_sentence,
 )
 
 PREDICTIVE_INTERVAL = "90% equal-tailed, replicated data"
@@ -294,7 +295,7 @@ def _k_sentence(cells: pd.DataFrame, k: np.ndarray, good: float) -> str:
     worst = int(np.argmax(k))
     where = f"{cells['name'].iloc[worst]} {cells['year'].iloc[worst]}"
     if outcome := cells["outcome"].iloc[worst]:
-        where += f" ({outcome.lower()})"
+        where += f" ({within_sentence(outcome)})"
     text = (
         f"{count(len(bad))} of {quantity(len(k), 'cell')} exceed {number(good, places=2)}; the "
         f"largest is {number(k[worst], places=2)}, {where}."

@@ -323,10 +323,10 @@ def profile_panel(cube: CubeFile) -> Panel:
         return not_assessed(key, title, "the cube holds no indicators")
     la = data_tables.default_la(cube)
     label, others = cube.peers[la]
-    beside = f" Faint lines: {label[:1].lower()}{label[1:]}." if others else ""
+    beside = f" Faint lines: {wording.within_sentence(label)}." if others else ""
     return Panel(
         key,
-        f"{cube.la_names[la]}: {title[:1].lower()}{title[1:]}",
+        f"{cube.la_names[la]}: {wording.within_sentence(title)}",
         figures_data.plot_profile(cube, la),
         alt=f"Small panels: indicators of {cube.la_names[la]} by year, beside England.",
         read="Dots are numbers, hollow dots on bars are hidden counts with their bounds, a gap is "

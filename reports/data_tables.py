@@ -423,8 +423,7 @@ def rebuilt(least: float, most: float) -> str:
 
 
 def _unit(cube: CubeFile, base: str, per: float) -> str:
-    label = cube.label(base)
-    label = label[:1].lower() + label[1:]
+    label = wording.within_sentence(cube.label(base))
     return f"% of {label}" if per == 100 else f"per {per:,.0f} {label}"
 
 

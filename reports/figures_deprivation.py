@@ -26,7 +26,7 @@ from reports.figures import (
 )
 from reports.figures_trend import plot_caterpillar
 from reports.run_folder import Run
-from reports.wording import count, estimate, listing, number
+from reports.wording import count, estimate, listing, number, within_sentence
 
 
 def deprivation_panels(run: Run) -> list[Panel]:
@@ -147,7 +147,7 @@ def _ratios(run: Run) -> Panel:
         return _absent(key, title, "ratio_per_sd")
     labels = outcome_labels(run)
     per_sd = tables["ratio_per_sd"]
-    named = {name: f"{label[:1].lower()}{label[1:]}" for name, label in labels.items()}
+    named = {name: within_sentence(label) for name, label in labels.items()}
     up = [named.get(r["outcome"], r["outcome"]) for _, r in per_sd.iterrows() if r["lower"] > 1]
     down = [named.get(r["outcome"], r["outcome"]) for _, r in per_sd.iterrows() if r["upper"] < 1]
     unclear = len(per_sd) - len(up) - len(down)
@@ -245,7 +245,8 @@ def _correlations(run: Run) -> Panel:
     axes.set_xlabel("Correlation over LAs of levels beyond deprivation")
     axes.grid(True, axis="x")
     strongest: Any = rows.iloc[int(rows["mean"].abs().argmax())]
-    a, b = (labels.get(str(strongest[k]), str(strongest[k])) for k in ("outcome", "other_outcome"))
+    pair = (str(strongest[k]) for k in ("outcome", "other_outcome"))
+    a, b = (within_sentence(labels.get(name, name)) for name in pair)
     return Panel(
         key,
         title,
@@ -254,7 +255,7 @@ def _correlations(run: Run) -> Panel:
         read="Points are posterior means, bars intervals. LAs above expectation in one outcome are "
         "above it in the other where the correlation is positive. Where rates share a denominator "
         "other than children, part of a correlation is that denominator's.",
-        shows=f"Strongest: {a.lower()} and {b.lower()}, {estimate(dict(strongest))}.",
+        shows=f"Strongest: {a} and {b}, {estimate(dict(strongest))}.",
         interval=run.interval,
     )
 
@@ -273,8 +274,8 @@ def _against_expectation(run: Run, outcome: str) -> Panel:
         plot_caterpillar(
             rows, names, "Rate over expectation", reference=1.0, reference_label="as expected"
         ),
-        alt=f"Ratio of each LA's rate of {label.lower()} to what its deprivation leads one to "
-        "expect, from lowest to highest, with intervals.",
+        alt=f"Ratio of each LA's rate of {within_sentence(label)} to what its deprivation leads "
+        "one to expect, from lowest to highest, with intervals.",
         read="Each LA is a point (posterior mean) with its interval: its own rate over the rate "
         "that the gradient leads one to expect. Dark ones are clear of 1. A ratio is no judgement "
         "of practice.",

@@ -19,7 +19,7 @@ from reports.figures import (
 )
 from reports.figures_trend import plot_caterpillar
 from reports.run_folder import Run
-from reports.wording import count, estimate, listing
+from reports.wording import count, estimate, listing, within_sentence
 
 # Rows that one figure holds; the table has all.
 MOST_ROWS = 24
@@ -79,7 +79,7 @@ def _effects(run: Run) -> Panel:
     return Panel(
         key,
         title,
-        plot_effects(shown, names, f"{label.lower()}, {unit}"),
+        plot_effects(shown, names, f"{within_sentence(label)}, {unit}"),
         alt=f"{label} with each term of the formula, with intervals around a line at zero.",
         read="Each row is one term of the formula and the step that it takes; the point is the "
         "posterior mean of the change that goes with it, the bar its interval. Filled points are "

@@ -27,7 +27,7 @@ from reports.figures import (
 from reports.figures_deprivation import outcome_labels
 from reports.figures_trend import plot_caterpillar
 from reports.run_folder import Run
-from reports.wording import count, estimate, listing, number
+from reports.wording import count, estimate, listing, number, within_sentence
 
 # What stands between referrals and plans, in the order in which it is drawn.
 _LEAST, _MOST = 1, 5
@@ -45,10 +45,6 @@ def _rows(run: Run, name: str) -> pd.DataFrame:
     return rows.assign(outcome=rows["outcome"].astype(str)) if len(rows) else rows
 
 
-def _lower(label: str) -> str:
-    return label[:1].lower() + label[1:]
-
-
 def _flow(run: Run) -> Panel:
     key, title = "flow", "From 100 referrals to plans, by deprivation"
     rows, labels = _rows(run, "stage_per_referrals_by_fifth"), outcome_labels(run)
@@ -61,7 +57,7 @@ def _flow(run: Run) -> Panel:
     last = rows["outcome"].iloc[-1]
     least, most = (estimate(dict(ends[fifth].loc[last])) for fifth in (_LEAST, _MOST))
     apart = [
-        _lower(labels.get(name, name))
+        within_sentence(labels.get(name, name))
         for name in ends[_LEAST].index
         if ends[_LEAST].loc[name, "upper"] < ends[_MOST].loc[name, "lower"]
         or ends[_MOST].loc[name, "upper"] < ends[_LEAST].loc[name, "lower"]
@@ -195,7 +191,9 @@ def _deprivation(run: Run) -> Panel:
         ("Interval holds 1", (per_sd["lower"] <= 1) & (per_sd["upper"] >= 1)),
     ):
         if clear.any():
-            named = [_lower(labels.get(name, name)) for name in per_sd.loc[clear, "outcome"]]
+            named = [
+                within_sentence(labels.get(name, name)) for name in per_sd.loc[clear, "outcome"]
+            ]
             said.append(f"{word} in more deprived LAs: {listing(named, 6)}.")
     return Panel(
         key,
@@ -240,7 +238,7 @@ def _correlations(run: Run) -> Panel:
     def strongest(rows: pd.DataFrame) -> str:
         row: Any = rows.iloc[int(rows["mean"].abs().to_numpy().argmax())]
         a, b = (labels.get(str(row[k]), str(row[k])) for k in ("outcome", "other_outcome"))
-        return f"{_lower(a)} and {_lower(b)}, {estimate(dict(row))}"
+        return f"{within_sentence(a)} and {within_sentence(b)}, {estimate(dict(row))}"
 
     return Panel(
         key,
@@ -299,7 +297,8 @@ def _authorities(run: Run, outcome: str) -> Panel:
         f"la_gate_{outcome}",
         f"{label}: gates of authorities",
         plot_caterpillar(rows, names, "Per 100", from_zero=True),
-        alt=f"Gate of {_lower(label)} in each LA with its interval, from lowest to highest.",
+        alt=f"Gate of {within_sentence(label)} in each LA with its interval, "
+        "from lowest to highest.",
         read="Each LA is a point (posterior mean) with its interval, over the years of the data. "
         "A high or low gate is no judgement of practice.",
         shows=f"Highest {ends[0]}, lowest {ends[1]}; {count(above)} of {count(len(rows))} clearly "

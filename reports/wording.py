@@ -10,6 +10,9 @@ import numpy as np
 NOT_ASSESSED = "not assessed"
 NOT_ESTIMABLE = "not estimable"
 
+# Names that keep their capital at the start of a label within a sentence; acronyms always do.
+NAMES = frozenset({"England", "Ofsted"})
+
 # Units that follow their number without a space, and units that a number does not carry.
 ATTACHED = {"per cent": "%", "%": "%", "per cent a year": "% a year", "% a year": "% a year"}
 SILENT = ("", "rank", "ratio", "probability", "rate ratio")
@@ -157,6 +160,13 @@ def listing(names: Sequence[str], limit: int = 5) -> str:
     if len(names) < 2:
         return "".join(names)
     return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def within_sentence(label: str) -> str:
+    """A label as it stands within a sentence: ``plans at 31 March``, ``NFA share``."""
+    first = label.partition(" ")[0]
+    is_name = first in NAMES or any(letter.isupper() for letter in first[1:])
+    return label if is_name else label[:1].lower() + label[1:]
 
 
 def share_outside(observed: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from data_prep import register
 from data_prep.errors import DataError, Fault
-from data_prep.indicators import MEASURES
+from data_prep.indicators import MEASURES, within_sentence
 from data_prep.markers import (
     NOT_APPLICABLE,
     NOT_AVAILABLE,
@@ -429,7 +429,7 @@ def _check_parts(file: str, row: _Row, plan: Layout, printed: Mapping[str, Cell]
                     row=row.number,
                     column=" + ".join(parts),
                     value=f"{sum(known):.0f} above {whole_cell.value:.0f} in {whole_header}",
-                    problem=f"{MEASURES[measure].label.lower()}: parts exceed the whole",
+                    problem=f"{within_sentence(MEASURES[measure].label)}: parts exceed the whole",
                     remedy="fetch the file again; if so published, ask the publisher",
                 )
             )

@@ -28,7 +28,7 @@ from functools import cache, cached_property
 
 from data_prep import register
 from data_prep.errors import DataError, Fault
-from data_prep.indicators import MEASURES
+from data_prep.indicators import MEASURES, within_sentence
 from data_prep.markers import (
     DERIVED,
     NOT_APPLICABLE,
@@ -772,7 +772,7 @@ def _check_parts(file: RawFile, table: Table, area: Area) -> list[Fault]:
                     row=area.row,
                     column=" + ".join(headers[part] for part in parts),
                     value=f"{least:.0f} against {total.value:.0f} in {headers[whole]}",
-                    problem=f"{MEASURES[name].label.lower()}: parts "
+                    problem=f"{within_sentence(MEASURES[name].label)}: parts "
                     + ("miss" if is_short else "exceed")
                     + " the whole",
                     remedy=f"{_FETCH}; if so published, ask the publisher",

@@ -1,10 +1,12 @@
 """Numbers are rounded by their Monte Carlo error, and rules say what numbers say."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
+from data_prep import indicators
 from reports import wording
 from reports.figures import ecdf_difference, simultaneous_band
 
@@ -90,3 +92,28 @@ def test_simultaneous_band_holds_uniform_samples() -> None:
         difference = ecdf_difference(rng.uniform(size=200), place)
         inside += bool(((difference >= lower) & (difference <= upper)).all())
     assert abs(inside / 400 - 0.9) < 5 * math.sqrt(0.9 * 0.1 / 400)
+
+
+@pytest.mark.parametrize("within_sentence", [indicators.within_sentence, wording.within_sentence])
+def test_a_label_within_a_sentence_keeps_names_and_acronyms(
+    within_sentence: Callable[[str], str],
+) -> None:
+    kept = (
+        "NFA share",
+        "IMD 2010 score",
+        "LAs with figures",
+        "Ofsted grades",
+        "England totals",
+        "",
+    )
+    assert [within_sentence(label) for label in kept] == list(kept)
+    assert within_sentence("Plans at 31 March") == "plans at 31 March"
+    assert within_sentence("Re-referrals") == "re-referrals"
+    assert within_sentence("Section 47 enquiries") == "section 47 enquiries"
+
+
+def test_models_and_reports_say_a_label_alike() -> None:
+    """Reports import nothing of the data's code, so that each has its own."""
+    registry = [*indicators.MEASURES.values(), *indicators.INDICATORS.values()]
+    for label in [*(item.label for item in registry), *indicators.NAMES, *wording.NAMES]:
+        assert wording.within_sentence(label) == indicators.within_sentence(label)
