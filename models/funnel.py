@@ -448,9 +448,7 @@ def _levels(
     tables: dict[str, Callable[[], pd.DataFrame]] = {
         name: partial(_log_ratios, observations, name) for name in outcomes
     }
-    # Worlds drawn from the prior nearly always show the levels of every gate: as standard scores
-    # they would take five times the gradients (docs/decisions/funnel.md).
-    clear = clear_first(tables, observations.deprivation, in_study=True)
+    clear = clear_first(tables, observations.deprivation)
     order = [outcomes.index(name) for name in clear]
     factor = pt.eye(len(outcomes))
     if options.correlation == "between_gates":

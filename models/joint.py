@@ -126,13 +126,12 @@ def levels_are_clear(log_rates: pd.DataFrame, score: pd.Series) -> bool:
 
 
 def clear_first(
-    log_rates: Mapping[str, Callable[[], pd.DataFrame]], score: pd.Series, *, in_study: bool = False
+    log_rates: Mapping[str, Callable[[], pd.DataFrame]], score: pd.Series
 ) -> dict[str, bool]:
     """Whether each outcome's levels show clearly, in the order in which levels are drawn: clear
     ones first, for what follows is drawn around them.
 
-    ``log_rates`` gives the table that `levels_are_clear` takes, by outcome; a study of many worlds
-    takes ``in_study`` for all.
+    ``log_rates`` gives the table that `levels_are_clear` takes, by outcome.
     """
     clear = {}
     for name, table in log_rates.items():
@@ -140,7 +139,7 @@ def clear_first(
         def from_data(table: Callable[[], pd.DataFrame] = table) -> bool:
             return levels_are_clear(table(), score)
 
-        clear[name] = decided_by_data(f"{name}_levels_are_clear", from_data, in_study=in_study)
+        clear[name] = decided_by_data(f"{name}_levels_are_clear", from_data, in_study=False)
     return dict(sorted(clear.items(), key=lambda item: not item[1]))
 
 
