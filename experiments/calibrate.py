@@ -164,19 +164,17 @@ class Study:
                 "how it is published; see models/replaceable.py"
             )
         data = {variable.name for variable in model.data_vars}
-        given = {name for drawn in self._example().values() for name in drawn}
+        _, drawn, _ = self._batch(0)
+        given = set(self._data(drawn, 0))
         if data != given:
             raise ValueError(
                 f"{self.plan.spec.name} cannot be calibrated: its data {sorted(data)} are not "
                 f"those that its likelihoods publish, {sorted(given)}"
             )
 
-    def _example(self) -> dict[str, Mapping[str, np.ndarray]]:
-        _, drawn, _ = self._batch(0)
-        return {name: self._publish(name, drawn, 0) for name in self.observed}
-
-    def _publish(self, name: str, drawn: xr.Dataset, index: int) -> Mapping[str, np.ndarray]:
-        return self.exchange.publish[name](drawn[name].isel(chain=0, draw=index).to_numpy())
+    def _data(self, drawn: xr.Dataset, index: int) -> dict[str, np.ndarray]:
+        one = drawn.isel(chain=0, draw=index)
+        return self.exchange.data_of({name: one[name].to_numpy() for name in self.observed})
 
     def _batch(self, number: int) -> tuple[xr.Dataset, xr.Dataset, Mapping[str, xr.DataArray]]:
         """Parameters, data and estimands of the worlds of one batch, each (chain, draw, ...)."""
@@ -208,11 +206,7 @@ class Study:
         start = time.monotonic()
         batch, index = divmod(number - 1, _BATCH)
         _, drawn, _ = self._batch(batch)
-        data = {
-            name: values
-            for observed in self.observed
-            for name, values in self._publish(observed, drawn, index).items()
-        }
+        data = self._data(drawn, index)
         result: dict[str, Any] = {"replicate": number, "failed": "", "values": []}
         first, again, ranking = _seeds(self.plan, "fits", number)
         sampler = self.plan.sampler
@@ -250,7 +244,8 @@ class Study:
         for name, draws in self._estimands(posterior).items():
             true = estimands[name].isel(draw=[index])
             scalars += [(*scalar, "estimand") for scalar in _scalars(name, true, draws)]
-        scalars.append(self._log_likelihood(data, truth.isel(draw=[index]), posterior))
+        in_form = self.exchange.in_form(truth.isel(draw=[index]), data)
+        scalars.append(self._log_likelihood(data, in_form, posterior))
         values = _rank(scalars, np.random.default_rng(ranking_seed))
         known = [row["ess_bulk"] for row in values if row["ess_bulk"] is not None]
         return {

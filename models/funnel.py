@@ -59,7 +59,7 @@ from models.funnel_data import (
 )
 from models.joint import (
     centred_paths,
-    clear_first,
+    clear_in_each,
     correlated_levels,
     correlation_factor,
     pairs,
@@ -445,10 +445,7 @@ def _levels(
 ) -> pt.TensorVariable:
     """Level of each LA around what is expected of it, (la, outcome)."""
     outcomes = list(observations.outcomes)
-    tables: dict[str, Callable[[], pd.DataFrame]] = {
-        name: partial(_log_ratios, observations, name) for name in outcomes
-    }
-    clear = clear_first(tables, observations.deprivation)
+    clear = clear_in_each(partial(_log_ratios, observations), outcomes, observations.deprivation)
     order = [outcomes.index(name) for name in clear]
     factor = pt.eye(len(outcomes))
     if options.correlation == "between_gates":
@@ -464,11 +461,20 @@ def _levels(
     return pt.stack([by_name[name] for name in outcomes], axis=1)
 
 
-def _log_ratios(observations: FunnelCounts, outcome: str) -> pd.DataFrame:
-    """Observed log ratios or log odds (la, year), intervals at their midpoint."""
-    cells = observations.cells.iloc[observations.of(outcome)]
+def _log_ratios(
+    observations: FunnelCounts, outcome: str, drawn: Mapping[str, np.ndarray] | None = None
+) -> pd.DataFrame:
+    """Log ratios or log odds (la, year), intervals at their midpoint; or of a world ``drawn``."""
+    rows = observations.of(outcome)
+    cells = observations.cells.iloc[rows]
     middle = (cells["lower"] + cells["upper"]) / 2 + 0.5
     rest = cells["exposure"]
+    if drawn is not None:
+        middle = pd.Series(drawn[f"y_{outcome}"] + 0.5, cells.index)
+        before = drawn.get(f"y_{observations.exposures[outcome]}")
+        if before is not None and outcome not in SHARES:
+            place = observations.parent_cell[rows]
+            rest = rest.mask(place >= 0, np.maximum(before[place], _LEAST))
     if outcome in SHARES:
         rest = rest - middle + 1.0
     table = cells.assign(log_ratio=np.log(middle / rest))

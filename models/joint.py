@@ -14,12 +14,21 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from models.priors import Prior, draw_from
-from models.replaceable import decided_by_data
+from models.replaceable import (
+    decided_by_data,
+    decided_by_each,
+    is_replaceable,
+    takes_form,
+)
 from models.spatial import SpatialBasis
 
 # With fewer authorities the correlations between outcomes are known so little that levels given the
 # outcomes before may have no spread left.
 MANY_LAS = 20
+# The data by which a study of many data sets chooses the form of levels, a place for each outcome.
+LEVELS_ARE_CLEAR = "levels_are_clear"
+
+Clear = bool | pt.TensorVariable
 
 
 def pairs(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -66,7 +75,7 @@ def correlated_levels(
     factor: pt.TensorVariable | None,
     structured: pt.TensorVariable | None = None,
     own_share: pt.TensorVariable | float = 1.0,
-    are_clear: Sequence[bool] | None = None,
+    are_clear: Sequence[Clear] | None = None,
 ) -> list[pt.TensorVariable]:
     """Level of each authority for each of ``names``; a list of tensors of shape (la,).
 
@@ -85,7 +94,8 @@ def correlated_levels(
     are_clear
         For each outcome whether the data show its levels clearly: they are drawn on their own
         scale where they do, and as standard scores where they do not, for then their scale may be
-        near zero and the posterior would narrow to a funnel. The density is the same.
+        near zero and the posterior would narrow to a funnel. The density is the same. A tensor is
+        a place of the data `LEVELS_ARE_CLEAR`, by which a study chooses for every data set.
     """
     spread = pt.sqrt(own_share)
     own: list[pt.TensorVariable] = []
@@ -97,7 +107,19 @@ def correlated_levels(
             around = around + pt.dot(structured[:, : k + 1], row)
         centre = mean[k] + sd[k] * around
         scale = sd[k] * row[k] * spread
-        if are_clear is None or are_clear[k]:
+        clear = are_clear is None or are_clear[k]
+        if not isinstance(clear, bool):
+            raw = pm.Normal(
+                f"la_level_{name}_raw",
+                pt.switch(clear, centre, 0),
+                pt.switch(clear, scale, 1),
+                dims="la",
+            )
+            takes_form(f"la_level_{name}_raw", f"la_level_{name}", LEVELS_ARE_CLEAR, k)
+            own.append(pt.switch(clear, (raw - centre) / scale, raw))
+            level = pt.switch(clear, raw, centre + scale * raw)
+            level = pm.Deterministic(f"la_level_{name}", level, dims="la")
+        elif clear:
             level = pm.Normal(f"la_level_{name}", centre, scale, dims="la")
             own.append((level - centre) / scale)
         else:
@@ -129,7 +151,7 @@ def clear_first(
     log_rates: Mapping[str, Callable[[], pd.DataFrame]], score: pd.Series
 ) -> dict[str, bool]:
     """Whether each outcome's levels show clearly, in the order in which levels are drawn: clear
-    ones first, for what follows is drawn around them.
+    ones first, for what follows is drawn around them. A study takes none as clear.
 
     ``log_rates`` gives the table that `levels_are_clear` takes, by outcome.
     """
@@ -141,6 +163,29 @@ def clear_first(
 
         clear[name] = decided_by_data(f"{name}_levels_are_clear", from_data, in_study=False)
     return dict(sorted(clear.items(), key=lambda item: not item[1]))
+
+
+def clear_in_each(
+    log_rates: Callable[[str, Mapping[str, np.ndarray] | None], pd.DataFrame],
+    names: Sequence[str],
+    score: pd.Series,
+) -> dict[str, Clear]:
+    """As `clear_first`, but a study asks every data set anew, in the order of ``names``.
+
+    ``log_rates(name, drawn)`` gives the table that `levels_are_clear` takes, of the data or of the
+    values ``drawn`` for each observed variable.
+    """
+
+    def ask(drawn: Mapping[str, np.ndarray] | None = None) -> list[bool]:
+        return [levels_are_clear(log_rates(name, drawn), score) for name in names]
+
+    clear = decided_by_each(
+        LEVELS_ARE_CLEAR, len(names), ask, lambda drawn: np.array(ask(drawn), float)
+    )
+    found: dict[str, Clear] = dict(zip(names, clear, strict=True))
+    if is_replaceable():
+        return found
+    return dict(sorted(found.items(), key=lambda item: not item[1]))
 
 
 def smooth_scores(

@@ -8,13 +8,14 @@ a likelihood offers for that:
   any cell may be exact or an interval;
 - it says with `publishes` how values drawn from it become the arrays that it holds, rounded and
   suppressed as a publisher would;
-- a choice of form that single fits take from their data goes through `decided_by_data`.
+- a choice of form that single fits take from their data goes through `decided_by_data`, where one
+  form serves all, or `decided_by_each`, where the study shall choose anew for every data set.
 
 Until data are given the arrays hold noughts, so nothing that was observed can stay in the model.
 The density is the same either way.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -22,7 +23,9 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
+import xarray as xr
 
+Derive = Callable[[Mapping[str, np.ndarray]], np.ndarray]
 Publish = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 
 
@@ -40,12 +43,38 @@ class Exchange:
         For each observed variable, from drawn values to the arrays of its ``pm.Data`` by name.
     rules
         The same in words.
+    derived
+        Further ``pm.Data`` by name, from the values drawn for every observed variable.
+    forms
+        For each variable that is drawn in one of two forms: the variable that is the same in both,
+        whose values it takes in the second form, and the ``pm.Data`` and place in it that say which
+        form it is. Worlds are drawn in the first.
     """
 
     declared: Mapping[str, bool] = field(default_factory=dict)
     choices: dict[str, bool] = field(default_factory=dict)
     publish: dict[str, Publish] = field(default_factory=dict)
     rules: dict[str, str] = field(default_factory=dict)
+    derived: dict[str, Derive] = field(default_factory=dict)
+    forms: dict[str, tuple[str, str, int]] = field(default_factory=dict)
+
+    def data_of(self, drawn: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Every array of ``pm.Data`` for one data set, from the values drawn for it by name."""
+        data = {
+            name: values
+            for observed, publish in self.publish.items()
+            for name, values in publish(drawn[observed]).items()
+        }
+        return data | {name: derive(drawn) for name, derive in self.derived.items()}
+
+    def in_form(self, drawn: xr.Dataset, data: Mapping[str, np.ndarray]) -> xr.Dataset:
+        """Parameters of a world, drawn in the first form, in the form that ``data`` asks for."""
+        other = {
+            name: drawn[natural]
+            for name, (natural, switch, place) in self.forms.items()
+            if data[switch][place]
+        }
+        return drawn.assign(other)
 
 
 _EXCHANGE: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
@@ -89,6 +118,31 @@ def decided_by_data(name: str, from_data: Callable[[], bool], *, in_study: bool)
     if exchange is None:
         return from_data()
     return exchange.choices.setdefault(name, exchange.declared.get(name, in_study))
+
+
+def decided_by_each(
+    name: str, number: int, from_data: Callable[[], Sequence[bool]], from_drawn: Derive
+) -> Sequence[Any]:
+    """``number`` choices between two forms of one density: from the data, or in a study from each
+    data set.
+
+    In a study they are the places of the ``pm.Data`` called ``name``, which ``from_drawn`` works
+    out of the values drawn: 1 for the second form, in which a variable takes the values of what is
+    the same in both; see `takes_form`.
+    """
+    exchange = _EXCHANGE.get()
+    if exchange is None:
+        return from_data()
+    exchange.derived[name] = from_drawn
+    data = pm.Data(name, np.zeros(number))
+    return [data[place] for place in range(number)]
+
+
+def takes_form(variable: str, natural: str, switch: str, place: int) -> None:
+    """Say that ``variable`` equals ``natural`` where ``place`` of the data ``switch`` is 1."""
+    exchange = _EXCHANGE.get()
+    if exchange is not None:
+        exchange.forms[variable] = (natural, switch, place)
 
 
 @contextmanager

@@ -421,9 +421,9 @@ def test_a_world_that_was_drawn_can_be_given_back_to_the_model(small_world: xr.D
     logp = model.compile_logp(vars=model.observed_RVs, mode=FAST, sum=False)
     point = model.initial_point()
     for world in range(3):
-        given: dict[str, np.ndarray] = {}
-        for name in names:
-            given |= exchange.publish[name](drawn[name].isel(chain=0, draw=world).to_numpy())
+        given = exchange.data_of(
+            {name: drawn[name].isel(chain=0, draw=world).to_numpy() for name in names}
+        )
         assert set(given) == {variable.name for variable in model.data_vars}
         with model:
             pm.set_data(given)
@@ -436,7 +436,7 @@ def test_a_world_that_was_drawn_can_be_given_back_to_the_model(small_world: xr.D
 def test_the_density_is_that_of_textbook_distributions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Likelihood and levels, written out cell by cell with scipy's distributions."""
     monkeypatch.setattr(
-        "models.funnel.clear_first", lambda tables, score: dict.fromkeys(tables, True)
+        "models.funnel.clear_in_each", lambda tables, names, score: dict.fromkeys(names, True)
     )
     world = SimulationOptions(seed=8, las=10, first_year=2011, suppression=False)
     model, observations, _ = build(build_simulated(world))

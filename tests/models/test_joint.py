@@ -1,5 +1,7 @@
 """Correlated terms: the LKJ prior from partial correlations, levels, paths."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import pymc as pm
@@ -8,13 +10,16 @@ import pytest
 from scipy.stats import beta, kstest
 
 from models.joint import (
+    LEVELS_ARE_CLEAR,
     centred_paths,
+    clear_in_each,
     correlated_levels,
     correlation_factor,
     levels_are_clear,
     pairs,
 )
 from models.priors import Prior
+from models.replaceable import replaceable_data
 
 ETA = Prior("level_correlation", "Correlation", {"eta": 2.0}, "", "")
 STEP = Prior("year_step", "Normal", {"mu": 0.0, "sigma": 0.1}, "", "")
@@ -144,6 +149,47 @@ def test_standard_scores_give_the_same_levels() -> None:
             values = draw(levels, draws=1).reshape(3000, 2)
         assert values.std(axis=0) == pytest.approx([0.5, 2], rel=0.06)
         assert np.corrcoef(values.T)[0, 1] == pytest.approx(0.7, abs=0.05)
+
+
+def test_a_study_takes_either_form_from_one_model() -> None:
+    """Drawn in the first form and given in the second, levels and their density are the same."""
+    names, las, sd = ["a", "b"], 40, np.array([0.5, 2.0])
+    rng = np.random.default_rng(2)
+    score = pd.Series(rng.normal(size=las), index=[f"E{i}" for i in range(las)])
+    noise = {name: pd.DataFrame(0.2 * rng.normal(size=(las, 5)), score.index) for name in names}
+
+    def log_rates(name: str, drawn: Mapping[str, np.ndarray] | None) -> pd.DataFrame:
+        assert drawn is not None, "a study asks nothing of what was observed"
+        return noise[name].add(drawn[name], axis=0)
+
+    with replaceable_data() as exchange, pm.Model(coords={"la": list(score.index)}) as model:
+        clear = clear_in_each(log_rates, names, score)
+        correlated_levels(
+            names,
+            mean=[pt.ones(las), pt.zeros(las)],
+            sd=pt.as_tensor(sd),
+            factor=pt.as_tensor(np.linalg.cholesky(np.array([[1, 0.7], [0.7, 1]]))),
+            are_clear=list(clear.values()),
+        )
+    drawn = pm.sample_prior_predictive(1, model=model, random_seed=3)["prior"].to_dataset()
+    levels = ["la_level_a", "la_level_b"]
+    density = pm.compile(
+        model.value_vars, [model.logp(), *model.replace_rvs_by_values([model[n] for n in levels])]
+    )
+
+    def at(data: dict[str, np.ndarray]) -> list[np.ndarray]:
+        with model:
+            pm.set_data(data)
+        one = exchange.in_form(drawn, data).isel(chain=0, draw=0)
+        return density(*(one[v.name].to_numpy() for v in model.value_vars))
+
+    data = exchange.data_of({"a": 3 * rng.normal(size=las), "b": np.zeros(las)})
+    assert {name: list(values) for name, values in data.items()} == {LEVELS_ARE_CLEAR: [1, 0]}
+    as_scores, as_asked = at({LEVELS_ARE_CLEAR: np.zeros(2)}), at(data)
+    for first, second in zip(as_scores[1:], as_asked[1:], strict=True):
+        assert first == pytest.approx(second)
+    # Densities of levels and of scores differ by the scale of the levels.
+    assert as_scores[0] == pytest.approx(as_asked[0] + las * np.log(sd[0]))
 
 
 def test_levels_are_clear_only_when_many_authorities_differ() -> None:
