@@ -67,7 +67,7 @@ fits: setup $(default_cube) ## fit and report several variants, or all: MODEL= [
 multiverse: setup $(default_cube) ## every sensible combination of options, fitted and drawn: MODEL= [WORKERS= | CLUSTER=] [STORED=1]
 	@$(PY) -m experiments multiverse --model '$(MODEL)' $(choice) $(workers) $(if $(STORED),--stored)
 
-compare: setup $(default_cube) ## estimands, configs and predictions side by side: MODEL= VARIANTS="base spatial" or RUNS="id id" [UNIT=la|year|cell|none] [NAME=]
+compare: setup $(default_cube) ## estimands, configs and predictions side by side: MODEL= VARIANTS="base spatial" or RUNS="id id" [UNIT=la|year|cell|inspection|none] [NAME=]
 	@$(PY) -m experiments compare --model '$(MODEL)' $(foreach item,$(VARIANTS),--variant '$(item)') $(foreach item,$(RUNS),--run '$(item)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)') $(if $(UNIT),--unit '$(UNIT)') $(if $(NAME),--name '$(NAME)') $(workers)
 
 sensitivity: setup $(default_cube) ## what an answer leans on, added to the run's report: MODEL= [VARIANT=] or RUN=id [REFITS=20]

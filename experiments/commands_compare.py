@@ -35,10 +35,12 @@ def add_commands(commands: Any) -> None:
     command.add_argument("--name", help="folder below results/comparisons; made up if not given")
     command.add_argument(
         "--unit",
-        choices=("la", "year", "cell", "none"),
+        choices=("la", "year", "cell", "inspection", "none"),
         help="what is left out at a time; the model's own if not given; none refits nothing",
     )
-    command.add_argument("--folds", type=int, default=5, help="folds of authorities or of cells")
+    command.add_argument(
+        "--folds", type=int, default=5, help="folds of authorities, cells or inspections"
+    )
     add_workers(command)
     command.set_defaults(run=_compare)
 
@@ -94,7 +96,7 @@ def _fitted(args: argparse.Namespace) -> tuple[dict[str, Path], int]:
 
 def _scores(sides: "list[Side]", unit: str | None, count: int) -> "list[Scores]":
     """Leave-one-out of every run, and the hold-out by the question's own unit."""
-    from data_prep.errors import gather_faults
+    from data_prep.errors import DataError, Fault, gather_faults
     from experiments import compare
     from experiments.fit import Prepared
 
@@ -108,6 +110,10 @@ def _scores(sides: "list[Side]", unit: str | None, count: int) -> "list[Scores]"
     gather_faults([lambda side=side: restore(side) for side in sides])  # type: ignore[misc]
     refits = {s.name: compare.refit_bad_cells(s, prepared[s.name]) for s in sides}
     own = unit or prepared[sides[0].name].experiment.spec.holdout
+    if own == "inspection" and prepared[sides[0].name].experiment.spec.holdout != own:
+        raise DataError(
+            [Fault("no observation of this model is an inspection", "UNIT=cell", value=own)]
+        )
     order = sorted(sides[0].cells["key"])
     folds = {
         side.name: compare.predict_units(side, prepared[side.name], own, count, order)  # type: ignore[arg-type]

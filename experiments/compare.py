@@ -35,6 +35,8 @@ LARGEST_K = 0.7
 # Up to this many cells whose weights cannot be trusted are predicted by exact refits.
 REFITS = 10
 FOLDS = 5
+# Folder in a run that keeps what its refits predicted.
+HOLDOUT = "holdout"
 _CONVERGED = 1e-9
 
 
@@ -92,9 +94,13 @@ def _cells(tree: xr.DataTree, spec: Mapping[str, Any]) -> pd.DataFrame:
         raise DataError(
             [Fault("the run holds no log likelihood", "fit it again", file=str(spec.get("model")))]
         )
+    key = pd.Series([f"{o} {a} {y}" for o, a, y in zip(outcome, la, year, strict=True)])
+    # An authority may be inspected twice in a year; the order of the data tells these apart.
+    again = key.groupby(key).cumcount()
+    key = key.where(again == 0, key + " (" + (again + 1).astype(str) + ")")
     return pd.DataFrame(
         {
-            "key": [f"{o} {a} {y}" for o, a, y in zip(outcome, la, year, strict=True)],
+            "key": key.to_numpy(),
             "la": la,
             "year": year,
             "lower": constant["y_lower"].to_numpy(),
@@ -169,7 +175,9 @@ def leave_one_out(sides: Sequence[Side], refits: Mapping[str, Sequence[Predictio
 def hold_out(
     sides: Sequence[Side], folds: Mapping[str, Sequence[Prediction]], unit: Unit
 ) -> Scores:
-    """Log densities of what whole folds were predicted to be, summed within authorities."""
+    """Log densities of what whole folds were predicted to be, summed within authorities unless
+    cells or inspections are what is left out.
+    """
     columns, notes = {}, {}
     for side in sides:
         keys = side.cells["key"].to_numpy()
@@ -187,8 +195,10 @@ def hold_out(
         "la": "leave authorities out",
         "year": "predict later years",
         "cell": "K-fold of cells",
+        "inspection": "K-fold of inspections",
     }
-    group = la if unit != "cell" else pd.Series(values.index, values.index)
+    single = unit in ("cell", "inspection")
+    group = pd.Series(values.index, values.index) if single else la
     return Scores(words[unit], values, group, notes)
 
 
@@ -276,7 +286,8 @@ def refit_bad_cells(side: Side, prepared: Prepared) -> list[Prediction]:
     if not 0 < len(bad) <= REFITS:
         return []
     keys = side.cells["key"]
-    return predict_folds(prepared, [Fold(str(keys[i]), np.array([i]), np.array([i])) for i in bad])
+    folds = [Fold(str(keys[i]), np.array([i]), np.array([i])) for i in bad]
+    return predict_folds(prepared, folds, side.folder / HOLDOUT)
 
 
 def predict_units(
@@ -290,7 +301,9 @@ def predict_units(
     )
     place = positions.to_numpy()
     return predict_folds(
-        prepared, [Fold(f.label, place[f.predicted], place[f.hidden]) for f in folds]
+        prepared,
+        [Fold(f.label, place[f.predicted], place[f.hidden]) for f in folds],
+        side.folder / HOLDOUT,
     )
 
 

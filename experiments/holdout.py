@@ -6,21 +6,24 @@ a left-out authority or year follow from their priors given the rest.
 """
 
 import hashlib
+import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 from scipy.special import logsumexp
 
+from experiments import store
 from experiments.fit import Prepared
 
 log = logging.getLogger("experiments")
 
-Unit = Literal["la", "year", "cell"]
+Unit = Literal["la", "year", "cell", "inspection"]
 WEIGHT = "holdout_weight"
 # Years predicted one step ahead, at most this many, and years that must remain to learn from.
 FUTURE_YEARS, LEAST_YEARS = 3, 2
@@ -57,7 +60,8 @@ def folds_of(unit: Unit, la: np.ndarray, year: np.ndarray, count: int, seed: int
     ----------
     unit
         ``la`` leaves out whole authorities, ``count`` groups of them drawn at random; ``cell``
-        groups of cells; ``year`` predicts each of the last years from the years before it.
+        groups of cells, which are ``inspection``s where a model is of those; ``year`` predicts each
+        of the last years from the years before it.
     la, year : (obs,)
         Of each observation.
 
@@ -128,32 +132,77 @@ def refit_folds(prepared: Prepared, folds: Sequence[Fold]) -> Iterator[Refit]:
         )
 
 
-def predict_folds(prepared: Prepared, folds: Sequence[Fold]) -> list[Prediction]:
-    """What a fit without each fold says of the cells to be predicted."""
+def predict_folds(prepared: Prepared, folds: Sequence[Fold], kept: Path) -> list[Prediction]:
+    """What a fit without each fold says of the cells to be predicted.
+
+    Predictions are kept in the folder ``kept``, which must be the run's own: nothing but the run
+    and the fold decides them, and a fold that is there is not fitted again.
+    """
+    stored = {fold.label: _read(kept, fold) for fold in folds}
+    missing = [fold for fold in folds if stored[fold.label] is None]
+    for fold, prediction in zip(missing, _fit_folds(prepared, missing), strict=True):
+        _keep(kept, fold, prediction)
+        stored[fold.label] = prediction
+    return [found for fold in folds if (found := stored[fold.label]) is not None]
+
+
+def _path(kept: Path, fold: Fold) -> Path:
+    digest = hashlib.sha256()
+    for places in (fold.predicted, fold.hidden):
+        digest.update(np.ascontiguousarray(places, "int64").tobytes() + b"|")
+    return kept / f"{digest.hexdigest()[:16]}.json"
+
+
+def _keep(kept: Path, fold: Fold, prediction: Prediction) -> None:
+    kept.mkdir(parents=True, exist_ok=True)
+    target = _path(kept, fold)
+    temporary = target.with_name(f".tmp-{target.name}-{os.getpid()}")
+    store.write_json(
+        temporary,
+        {
+            "density": prediction.density.tolist(),
+            "divergences": prediction.divergences,
+            "r_hat": prediction.r_hat,
+        },
+    )
+    os.replace(temporary, target)
+
+
+def _read(kept: Path, fold: Fold) -> Prediction | None:
+    path = _path(kept, fold)
+    if not path.is_file():
+        return None
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return Prediction(
+        label=fold.label,
+        positions=fold.predicted,
+        density=np.array(found["density"]),
+        divergences=found["divergences"],
+        r_hat=found["r_hat"],
+    )
+
+
+def _fit_folds(prepared: Prepared, folds: Sequence[Fold]) -> Iterator[Prediction]:
     from experiments import sampling
 
     if not folds:
-        return []
+        return
     experiment = prepared.experiment
     natural = experiment.spec.build(prepared.observations, experiment.options, experiment.priors)
     names = sampling.cell_variables(natural)
     density_of = sampling.LogDensity(natural, names)
-    found = []
     for refit in refit_folds(prepared, folds):
         places = refit.fold.predicted
         values = sampling.as_one(density_of(refit.posterior), names)["y"].isel(obs=places)
         flat = values.transpose("chain", "draw", "obs").to_numpy().astype(float)
         flat = flat.reshape(-1, len(places))
-        found.append(
-            Prediction(
-                label=refit.fold.label,
-                positions=places,
-                density=logsumexp(flat, axis=0) - np.log(len(flat)),
-                divergences=refit.divergences,
-                r_hat=refit.r_hat,
-            )
+        yield Prediction(
+            label=refit.fold.label,
+            positions=places,
+            density=logsumexp(flat, axis=0) - np.log(len(flat)),
+            divergences=refit.divergences,
+            r_hat=refit.r_hat,
         )
-    return found
 
 
 def weighted_model(model: Any) -> Any:

@@ -882,5 +882,6 @@ SPEC = ModelSpec(
     priors_used=priors_used,
     hyperparameters=("explained_share", "global_scale", "region_sd", "la_effect_sd"),
     figures=("inadequacy",),
+    holdout="inspection",
     notes=notes,
 )

@@ -99,8 +99,9 @@ class ModelSpec:
     hyperparameters: tuple[str, ...]
     figures: tuple[str, ...] = ()
     # What a comparison of variants leaves out at a time: authorities for a question about
-    # differences between them, the last year for one about time, cells for neither.
-    holdout: Literal["la", "year", "cell"] = "la"
+    # differences between them, the last year for one about time, cells for neither; inspections
+    # where each observation is one.
+    holdout: Literal["la", "year", "cell", "inspection"] = "la"
     notes: Callable[..., list[str]] = field(default=lambda *_: [])
     declare_priors: Callable[..., dict[str, Prior]] | None = None
 

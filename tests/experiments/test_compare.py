@@ -137,6 +137,34 @@ def test_folds_leave_whole_authorities_out_and_each_once() -> None:
     assert [len(set(la[f.predicted])) for f in folds] == [4, 4, 3]
 
 
+def test_inspections_are_left_out_one_by_one_and_named_apart(side: Side) -> None:
+    la, year = np.array(["a", "a", "b", "c"]), np.array([2012, 2012, 2012, 2013])
+    folds = folds_of("inspection", la, year, 2)
+    assert sorted(np.concatenate([fold.hidden for fold in folds])) == [0, 1, 2, 3]
+    tree = xr.DataTree.from_dict(
+        {
+            "constant_data": xr.Dataset(
+                {
+                    name: ("obs", values)
+                    for name, values in {
+                        "la": [0, 0, 1],
+                        "year": [0, 0, 0],
+                        "y_lower": [1, 0, 0],
+                        "y_upper": [1, 0, 0],
+                    }.items()
+                }
+            ),
+            "posterior": xr.Dataset(coords={"la": ["a", "b"], "year": [2012]}),
+            "criticism": xr.Dataset(
+                {"elpd": ("obs", np.zeros(3)), "pareto_k": ("obs", np.zeros(3))}
+            ),
+        }
+    )
+    spec = {"outcome": {"name": "judgement"}, "las": {}, "data": {"years": [2012]}}
+    keys = compare._cells(tree, spec)["key"].tolist()
+    assert keys == ["judgement a 2012", "judgement a 2012 (2)", "judgement b 2012"]
+
+
 def test_later_years_are_predicted_from_earlier_ones_alone() -> None:
     year = np.tile(range(2010, 2014), 3)
     folds = folds_of("year", np.repeat(["a", "b", "c"], 4), year, 5)
@@ -276,3 +304,9 @@ def test_two_variants_from_fit_to_page(tmp_path: Path, monkeypatch: pytest.Monke
     # A cell of an unseen authority is harder to predict than one of an authority that was seen.
     assert (la < loo).all()
     assert compare.read_side(next((tmp_path / "runs").glob("*/*"))).observations
+    # What refits predicted is kept with the run: the same comparison fits nothing again.
+    before = (folder / "predictive.csv").read_bytes()
+    (folder / "predictive.csv").unlink()
+    monkeypatch.setattr("experiments.holdout.refit_folds", lambda *_: pytest.fail("fitted again"))
+    assert main([*words, "--folds", "2", "--name", "pair"]) == REPORTABLE
+    assert (folder / "predictive.csv").read_bytes() == before
