@@ -129,22 +129,34 @@ def correlated_levels(
     return levels
 
 
-def levels_are_clear(log_rates: pd.DataFrame, score: pd.Series) -> bool:
-    """Whether many authorities differ beyond a gradient by more than chance scatter makes them.
+def levels_are_clear(
+    log_rates: pd.DataFrame, score: pd.Series, before: Sequence[pd.DataFrame] = ()
+) -> bool:
+    """Whether many authorities differ by more than chance scatter makes them, beyond a gradient
+    and beyond what the outcomes drawn ``before`` lead one to expect.
 
-    ``log_rates`` is (la, year), NaN where unknown; ``score`` by LA. Compares the variance of what a
-    least-squares line leaves of authorities' means with their mean sampling variance; only the
-    choice of parameterisation hangs on it.
+    ``log_rates`` is (la, year), NaN where unknown, and so is each table of ``before``; ``score`` by
+    LA. Compares the variance of what least squares leave of authorities' means with their sampling
+    variance, which the means before bring too; only the choice of parameterisation hangs on it.
     """
+    (means, sampling), *earlier = (_means(table) for table in (log_rates, *before))
+    both = pd.concat([means, score, *(other for other, _ in earlier)], axis=1, join="inner")
+    if len(both) < MANY_LAS:
+        return False
+    y, known = both.iloc[:, 0].to_numpy(), both.iloc[:, 1:].assign(one=1.0).to_numpy()
+    weights, *_ = np.linalg.lstsq(known, y, rcond=None)
+    chance = sampling + sum(
+        weight**2 * theirs for weight, (_, theirs) in zip(weights[1:-1], earlier, strict=True)
+    )
+    return bool((y - known @ weights).var() > 2 * chance)
+
+
+def _means(log_rates: pd.DataFrame) -> tuple[pd.Series, float]:
+    """Mean of each authority known in two years or more, and their mean sampling variance."""
     centred = log_rates.sub(log_rates.mean(axis=0), axis=1)
     known = centred.notna().sum(axis=1)
-    centred = centred[known >= 2]
-    if len(centred) < MANY_LAS:
-        return False
-    sampling = (centred.var(axis=1) / centred.notna().sum(axis=1)).mean()
-    means, x = centred.mean(axis=1), score.loc[centred.index]
-    left = means - np.polyval(np.polyfit(x, means, 1), x)
-    return bool(left.var() > 2 * sampling)
+    centred, known = centred[known >= 2], known[known >= 2]
+    return centred.mean(axis=1), float((centred.var(axis=1) / known).mean())
 
 
 def clear_first(
@@ -155,11 +167,12 @@ def clear_first(
 
     ``log_rates`` gives the table that `levels_are_clear` takes, by outcome.
     """
-    clear = {}
+    clear: dict[str, bool] = {}
     for name, table in log_rates.items():
 
         def from_data(table: Callable[[], pd.DataFrame] = table) -> bool:
-            return levels_are_clear(table(), score)
+            before = [log_rates[other]() for other, is_clear in clear.items() if is_clear]
+            return levels_are_clear(table(), score, before)
 
         clear[name] = decided_by_data(f"{name}_levels_are_clear", from_data, in_study=False)
     return dict(sorted(clear.items(), key=lambda item: not item[1]))
@@ -177,7 +190,13 @@ def clear_in_each(
     """
 
     def ask(drawn: Mapping[str, np.ndarray] | None = None) -> list[bool]:
-        return [levels_are_clear(log_rates(name, drawn), score) for name in names]
+        tables: list[pd.DataFrame] = []
+        clear = []
+        for name in names:
+            table = log_rates(name, drawn)
+            clear.append(levels_are_clear(table, score, tables))
+            tables += [table] if clear[-1] else []
+        return clear
 
     clear = decided_by_each(
         LEVELS_ARE_CLEAR, len(names), ask, lambda drawn: np.array(ask(drawn), float)

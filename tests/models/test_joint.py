@@ -12,6 +12,7 @@ from scipy.stats import beta, kstest
 from models.joint import (
     LEVELS_ARE_CLEAR,
     centred_paths,
+    clear_first,
     clear_in_each,
     correlated_levels,
     correlation_factor,
@@ -204,3 +205,24 @@ def test_levels_are_clear_only_when_many_authorities_differ() -> None:
     assert not levels_are_clear(apart.iloc[:12], score)
     holes = apart.mask(rng.uniform(size=apart.shape) < 0.4)
     assert levels_are_clear(holes, score)
+
+
+def test_levels_that_follow_another_outcome_are_not_clear_beside_it() -> None:
+    """Plans per referral nearly repeat conferences per referral: alone they differ clearly."""
+    rng = np.random.default_rng(6)
+    index = [f"E{i}" for i in range(100)]
+    score = pd.Series(rng.normal(size=100), index=index)
+
+    def table(levels: np.ndarray) -> pd.DataFrame:
+        return pd.DataFrame(levels[:, None] + 0.1 * rng.normal(size=(100, 5)), index=index)
+
+    first = 0.3 * rng.normal(size=100)
+    conferences, plans = table(first), table(first + 0.02 * rng.normal(size=100))
+    unrelated = table(0.3 * rng.normal(size=100))
+    assert levels_are_clear(plans, score)
+    assert not levels_are_clear(plans, score, [conferences])
+    assert levels_are_clear(unrelated, score, [conferences])
+    tables = {"conferences": conferences, "plans": plans, "unrelated": unrelated}
+    found = clear_first({name: lambda t=t: t for name, t in tables.items()}, score)  # type: ignore[misc]
+    assert found == {"conferences": True, "unrelated": True, "plans": False}
+    assert list(found) == ["conferences", "unrelated", "plans"]
