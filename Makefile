@@ -110,8 +110,8 @@ results/cubes/simulated.nc: $(wildcard data_prep/*.py data_prep/simulated/*.py) 
 test: setup ## run the tests that every change must pass
 	@$(PY) -m pytest -q -n auto --dist loadfile
 
-test-slow: setup ## the slow tests too: Dask schedulers and workers that come and go
-	@CSC_SLOW_TESTS=1 $(PY) -m pytest -q tests/experiments/test_cluster.py tests/experiments/test_shared_code.py tests/experiments/test_compare.py tests/experiments/test_sensitivity.py
+test-slow: setup ## the slow tests too: Dask schedulers and workers that come and go, whole fits
+	@CSC_SLOW_TESTS=1 $(PY) -m pytest -q tests/experiments/test_cluster.py tests/experiments/test_shared_code.py tests/experiments/test_compare.py tests/experiments/test_sensitivity.py tests/docs/test_tutorial.py
 
 recovery: setup ## recovery of known truth over 20 simulated Englands (half an hour); writes docs/recovery/
 	@$(PY) -m experiments recover --model '$(or $(MODEL),national_trend)'
