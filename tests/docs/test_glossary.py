@@ -22,7 +22,7 @@ def _rows() -> list[tuple[str, str, str]]:
 
 
 ROWS = _rows()
-BANNED = {word.strip(): term for term, _, words in ROWS for word in words.split(",")}
+BANNED = {w.strip(): term for term, _, words in ROWS for w in words.split(",") if w.strip()}
 
 
 def _texts() -> Iterator[tuple[str, str]]:
