@@ -54,15 +54,24 @@ def _sensitivity(args: argparse.Namespace) -> int:
 
 
 def _tell(run: Any) -> None:
+    import json
+
     from experiments.sensitivity import read_sensitivity
 
     found = read_sensitivity(run)
+    spec = json.loads((run / "spec.json").read_text(encoding="utf-8"))
+    names = {code: la["name"] for code, la in spec["las"].items()}
     moving = [row for row in found["hyperpriors"] if row["moves"]]
     print(f"{len(moving)} of {len(found['hyperpriors'])} pairs of hyperprior and estimand move:")
     for row in sorted(moving, key=lambda row: -row["value"])[:10]:
-        print(f"  {row['hyperprior']:<28}{row['label']} {row['at']}: {row['value']:.2f}")
+        print(f"  {row['hyperprior']:<28}{_what(row)}: {row['value']:.2f}")
     known = [row for row in found["influence"] if row["shift"] is not None]
     unknown = {row["la"] for row in found["influence"] if row["shift"] is None}
     print(f"largest shifts when one authority is left out ({len(unknown)} not assessed):")
     for row in sorted(known, key=lambda row: -abs(row["shift"]))[:5]:
-        print(f"  {row['la']:<12}{row['label']} {row['at']}: {row['shift']:+.2f} sd ({row['how']})")
+        name = names.get(row["la"], row["la"])
+        print(f"  {name:<28}{_what(row)}: {row['shift']:+.2f} sd ({row['how']})")
+
+
+def _what(row: dict[str, Any]) -> str:
+    return f"{row['label']} {row['at']}".strip()

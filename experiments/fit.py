@@ -263,7 +263,8 @@ def _advisory(criticism: xr.Dataset) -> list[dict[str, Any]]:
             "name": "sensitivity",
             "label": "Power-scaling sensitivity",
             **unmade,
-            "text": "sensitivity of the estimands to the hyperpriors was not computed",
+            "text": "sensitivity of the estimands to the hyperpriors was not computed: make "
+            "sensitivity adds it to this report",
         }
     ]
     if "pareto_k" in criticism:

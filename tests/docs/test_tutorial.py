@@ -96,6 +96,12 @@ def test_commands_leave_what_the_tutorial_opens(followed: Followed) -> None:
     assert (variant / "estimands.csv").is_file()
 
 
+def test_sensitivity_tells_authorities_by_name(followed: Followed) -> None:
+    (screen,) = [s for s in followed.screens if "hyperprior and estimand" in s]
+    assert "S9000" not in screen
+    assert " : " not in screen
+
+
 def test_what_the_tutorial_quotes_is_there(followed: Followed) -> None:
     """Words in double quotes are those of a screen or a page."""
     prose = re.sub(r"^```.*?^```$|`[^`]*`", "", TUTORIAL, flags=re.MULTILINE | re.DOTALL)
