@@ -113,6 +113,15 @@ def test_what_the_tutorial_quotes_is_there(followed: Followed) -> None:
     assert [text for text in quoted if text not in seen] == []
 
 
+def test_recovery_in_the_tutorial_is_that_of_the_study() -> None:
+    study = pd.read_csv(DOCS / "recovery" / "national_trend.csv").set_index("estimand")
+    row = study.loc["change_since_knot"]
+    held = f"held the truth in {row['coverage'] * row['seeds']:.0f} of {row['seeds']:.0f}"
+    prose = " ".join(TUTORIAL.split())
+    assert held in prose
+    assert f"its mean came out {-row['bias_over_sd']:.1f} posterior sds too low" in prose
+
+
 @pytest.mark.skipif(not os.environ.get("CSC_SLOW_TESTS"), reason="slow: `make test-slow` runs it")
 def test_numbers_of_the_tutorial_are_those_of_its_commands(tmp_path: Path) -> None:
     """Two full fits; a per cent more or less is what draws of another machine may move."""
@@ -131,7 +140,7 @@ def test_numbers_of_the_tutorial_are_those_of_its_commands(tmp_path: Path) -> No
     for pattern, expected in (
         (rf"rose by (\d+) per cent from 2008 to 2014 \(90% interval {interval}", _change(base)),
         (rf"if both counted the same, by (\d+) per cent \({interval}", _change(variant)),
-        (rf"\| not at all \| (\d+) \({interval}", by_offset[0]),
+        (rf"\| not at all \| ([\d.]+) \({interval}", by_offset[0]),
         (rf"\| 5 % \(the prior of the model\) \| (\d+) \({interval}", by_offset[5]),
         (rf"\| 10 % \| (\d+) \({interval}", by_offset[10]),
         (r"the change put in is (\d+) per cent", [_truth(tmp_path / "cubes" / "simulated.nc")]),
