@@ -93,7 +93,7 @@ def folds_of(unit: Unit, la: np.ndarray, year: np.ndarray, count: int, seed: int
 @dataclass(frozen=True)
 class Refit:
     """A fit without the hidden cells: its draws, divergences and largest R-hat of the
-    hyperparameters.
+    hyperparameters, or of all parameters where it has none.
     """
 
     fold: Fold
@@ -109,7 +109,9 @@ def refit_folds(prepared: Prepared, folds: Sequence[Fold]) -> Iterator[Refit]:
 
     experiment, spec = prepared.experiment, prepared.experiment.spec
     model = spec.build(prepared.observations, experiment.options, experiment.priors)
-    hyperparameters = [rv.name for rv in model.free_RVs if _is_hyper(rv.name, spec)]
+    free = [rv.name for rv in model.free_RVs]
+    # A model without hyperparameters is judged by all that it has.
+    watched = [name for name in free if _is_hyper(name, spec)] or free
     compiled = sampling.compile_model(weighted_model(model))
     cells = model[WEIGHT].get_value().shape[0]
     config = experiment.config.sampler
@@ -123,7 +125,7 @@ def refit_folds(prepared: Prepared, folds: Sequence[Fold]) -> Iterator[Refit]:
             _seed(config.seed, fold),
             os.cpu_count() or 1,
         )
-        draws = np.concatenate([_flat(posterior[name]) for name in hyperparameters])
+        draws = np.concatenate([_flat(posterior[name]) for name in watched])
         yield Refit(
             fold,
             posterior,

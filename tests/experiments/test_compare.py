@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from experiments.compare import (
     write_comparison,
 )
 from experiments.config import load_experiment
-from experiments.holdout import WEIGHT, Prediction, folds_of, weighted_model
+from experiments.holdout import WEIGHT, Fold, Prediction, folds_of, refit_folds, weighted_model
 from experiments.sampling import cell_variables
 from models import CATALOGUE
 from reports import pages
@@ -216,6 +217,15 @@ def test_cells_of_weight_nought_leave_the_density_and_no_others(
 
 
 # ------------------------------------------------------------------------- tables, page, command
+
+
+def test_a_model_without_hyperparameters_is_refitted_too(cube: xr.DataTree) -> None:
+    sets = ["sampler.draws=100", "sampler.tune=100", "sampler.chains=2"]
+    experiment = load_experiment("inadequacy", "deprivation_only", sets)
+    prepared: Any = SimpleNamespace(experiment=experiment, observations=experiment.observe(cube))
+    (refit,) = refit_folds(prepared, [Fold("first", np.array([0]), np.array([0]))])
+    assert np.isfinite(refit.r_hat)
+    assert refit.posterior.sizes["draw"] == 100
 
 
 def test_configs_differ_by_value_and_not_by_words(side: Side) -> None:
