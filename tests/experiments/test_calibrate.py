@@ -48,7 +48,10 @@ NORMAL = dataclasses.replace(
     name="normal",
     build=build_normal,
     priors={"mean": PRIOR},
-    estimands=lambda draws, *_: Answer({"square": draws["mean"] ** 2}),
+    estimands=lambda draws, *_: Answer(
+        {"square": draws["mean"] ** 2, "resampled": draws["mean"] + 1.0}
+    ),
+    not_ranked=("resampled",),
     blocks=lambda _: (Block("mean", ("mean",)),),
 )
 
