@@ -199,11 +199,7 @@ class Study:
     def _estimands(self, draws: xr.Dataset) -> dict[str, xr.DataArray]:
         plan = self.plan
         answer = plan.spec.estimands(draws, plan.observations, plan.options, plan.priors)
-        return {
-            name: values
-            for name, values in answer.values.items()
-            if "draw" in values.dims and name not in plan.spec.not_ranked
-        }
+        return {name: a for name, a in answer.values.items() if "draw" in a.dims}
 
     def replicate(self, number: int) -> dict[str, Any]:
         """Draw, publish, fit and rank one world; ``number`` counts from 1."""

@@ -883,7 +883,5 @@ SPEC = ModelSpec(
     hyperparameters=("explained_share", "global_scale", "region_sd", "la_effect_sd"),
     figures=("inadequacy",),
     holdout="inspection",
-    # Scores are over resampled inspections.
-    not_ranked=tuple(found.name for sample in SAMPLES for found in declared_scores(sample)),
     notes=notes,
 )

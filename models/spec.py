@@ -102,9 +102,6 @@ class ModelSpec:
     # differences between them, the last year for one about time, cells for neither; inspections
     # where each observation is one.
     holdout: Literal["la", "year", "cell", "inspection"] = "la"
-    # Estimands that calibration cannot rank: their draws are of more than the parameters, so that a
-    # drawn world has no true value of them.
-    not_ranked: tuple[str, ...] = ()
     notes: Callable[..., list[str]] = field(default=lambda *_: [])
     declare_priors: Callable[..., dict[str, Prior]] | None = None
 

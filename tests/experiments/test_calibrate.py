@@ -48,10 +48,7 @@ NORMAL = dataclasses.replace(
     name="normal",
     build=build_normal,
     priors={"mean": PRIOR},
-    estimands=lambda draws, *_: Answer(
-        {"square": draws["mean"] ** 2, "resampled": draws["mean"] + 1.0}
-    ),
-    not_ranked=("resampled",),
+    estimands=lambda draws, *_: Answer({"square": draws["mean"] ** 2}),
     blocks=lambda _: (Block("mean", ("mean",)),),
 )
 
