@@ -20,6 +20,7 @@ from models.aftermath_data import (
     event_cells,
     outcome_label,
 )
+from models.chance import generator_for
 from models.rates import three_figures
 from models.spec import Answer, Estimand, NotEstimable
 
@@ -299,7 +300,7 @@ def _with_chance(
     )
     ridge = 1e-12 * np.eye(len(weights))
     factor = np.linalg.cholesky(covariance + ridge)
-    score = np.random.default_rng(_CHANCE_SEED).standard_normal(values.shape)
+    score = generator_for(values, _CHANCE_SEED).standard_normal(values.shape)
     noise = np.einsum("...ij,...j->...i", factor, score)
     return values + noise
 

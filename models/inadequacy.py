@@ -36,6 +36,7 @@ import xarray as xr
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from data_prep.indicators import INDICATORS, within_sentence
+from models.chance import generator_for
 from models.forecast_scores import BASE_RATE
 from models.inadequacy_data import (
     DEPRIVATION,
@@ -445,8 +446,8 @@ def estimands(
     priors: Mapping[str, Prior],
 ) -> Answer:
     """Draws of every estimand, from the posterior alone; figures not known are drawn anew."""
-    rng = np.random.default_rng(_SEED)
     ratio = np.exp(posterior["predictor_effect"])
+    rng = generator_for(ratio, _SEED)
     values = {"odds_ratio": ratio.transpose("chain", "draw", "predictor")}
     values |= sides(ratio)
     sampled = {dim: posterior[dim].to_numpy() for dim in ("chain", "draw")}
