@@ -29,6 +29,8 @@ UNIT ?=
 STORED ?=
 YES ?=
 FILE ?=
+CONFIG ?=
+RENDER ?=
 
 # One word each, so that an empty variable adds no argument.
 choice = $(if $(VARIANT),--variant '$(VARIANT)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)')
@@ -43,7 +45,7 @@ cube_name = $(or $(NAME),published-$(YEARS))
 default_cube = $(if $(CUBE),,results/cubes/simulated.nc)
 
 .PHONY: help setup fit check report list data data-list cube profile simulate test recovery calibrate aftermath-study docs lint lock clean
-.PHONY: runs prune export import fits multiverse compare sensitivity test-slow
+.PHONY: runs prune export import fits multiverse findings site compare sensitivity test-slow
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -66,6 +68,12 @@ fits: setup $(default_cube) ## fit and report several variants, or all: MODEL= [
 
 multiverse: setup $(default_cube) ## every sensible combination of options, fitted and drawn: MODEL= [WORKERS= | CLUSTER=] [STORED=1]
 	@$(PY) -m experiments multiverse --model '$(MODEL)' $(choice) $(workers) $(if $(STORED),--stored)
+
+findings: setup $(default_cube) ## the study's findings held against a cube, by rules in experiments/findings.toml: [CUBE=] [WORKERS= | CLUSTER=] [STORED=1] [SET=] [CONFIG=]
+	@$(PY) -m experiments findings $(if $(CUBE),--cube '$(CUBE)') $(if $(CONFIG),--config '$(CONFIG)') $(foreach item,$(SET),--set '$(item)') $(workers) $(if $(STORED),--stored)
+
+site: setup ## all stored pages under one index, results/site and results/site.zip: [RENDER=1 renders reports that runs lack]
+	@$(PY) -m experiments site $(if $(RENDER),--render)
 
 compare: setup $(default_cube) ## estimands, configs and predictions side by side: MODEL= VARIANTS="base spatial" or RUNS="id id" [UNIT=la|year|cell|inspection|none] [NAME=]
 	@$(PY) -m experiments compare --model '$(MODEL)' $(foreach item,$(VARIANTS),--variant '$(item)') $(foreach item,$(RUNS),--run '$(item)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)') $(if $(UNIT),--unit '$(UNIT)') $(if $(NAME),--name '$(NAME)') $(workers)

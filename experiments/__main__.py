@@ -18,9 +18,11 @@ from data_prep.errors import DataError
 from data_prep.indicators import within_sentence
 from experiments import (
     commands_compare,
+    commands_findings,
     commands_fits,
     commands_multiverse,
     commands_sensitivity,
+    commands_site,
     commands_store,
 )
 from experiments.runtime import prepare_runtime
@@ -98,8 +100,10 @@ def _parser() -> argparse.ArgumentParser:
         commands_fits,
         commands_compare,
         commands_multiverse,
+        commands_findings,
         commands_sensitivity,
         commands_store,
+        commands_site,
     ):
         module.add_commands(commands)
     report = commands.add_parser("report", help="render the report of a run again")

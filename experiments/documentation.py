@@ -18,6 +18,7 @@ from data_prep.download.catalogue import CATALOGUE as DOWNLOADS
 from data_prep.indicators import INDICATORS, MEASURES, Measure
 from experiments.config import CONFIGS, Config, list_experiments
 from experiments.diagnostics import INTERVAL
+from experiments.findings_config import Finding, Findings, Needed, Part, Rule
 from experiments.grid import Exclusion, Multiverse
 from experiments.runtime import ROOT
 from models import CATALOGUE, load_model
@@ -435,8 +436,54 @@ def _configuration_page() -> str:
             ),
         ),
         "`Correlation` is the LKJ distribution of one correlation, 2 Beta(eta, eta) - 1.",
+        *_findings_sections(),
     ]
     return _page(sections)
+
+
+def _findings_sections() -> list[str]:
+    """`findings.toml`, from its own declarations."""
+    described = (
+        ("At the top level stand:", Findings),
+        ("Each `[experiments.<name>]` holds:", Needed),
+        ("Each `[[findings]]` holds:", Finding),
+        ("Each `[[findings.parts]]` holds:", Part),
+        ("A `rule` holds:", Rule),
+    )
+    return [
+        "## The config of findings",
+        "`make findings` reads [`experiments/findings.toml`](../experiments/findings.toml), or "
+        "another file with `CONFIG=`. It says, before any fit, which experiments each finding of "
+        "the study needs, which estimands speak to it, which denominator decides, and by which "
+        "rule a posterior probability becomes a verdict. An unknown key, experiment, estimand or "
+        "coordinate is refused, every fault at once.",
+        *(
+            text
+            for heading, section in described
+            for text in (
+                heading,
+                _table(
+                    ("Key", "Default", "Meaning"),
+                    (
+                        (
+                            f"`{key}`",
+                            "required" if field.is_required() else _default(field.get_default()),
+                            " ".join((field.description or "").split()),
+                        )
+                        for key, field in section.model_fields.items()
+                    ),
+                ),
+            )
+        ),
+        "A finding is supported where every primary part is, and not supported where one is not. "
+        "Where neither is so, a primary part that is not reportable or not assessed leaves the "
+        "whole without a verdict; else it is undecided.",
+    ]
+
+
+def _default(value: object) -> str:
+    """A default as the file has it; blank for what is left out."""
+    return "" if value in (None, "", (), {}) else f"`{_value(value)}`"
 
 
 # ---------------------------------------------------------------------------------- Markdown

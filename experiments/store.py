@@ -174,7 +174,11 @@ def write_json(path: Path, document: Any) -> None:
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """A document of a run, or of what is made of runs."""
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
 def read_verdict(run: Path) -> dict[str, Any]:
     """The verdict of a finished run."""
-    verdict: dict[str, Any] = json.loads((run / "verdict.json").read_text())
-    return verdict
+    return read_json(run / "verdict.json")

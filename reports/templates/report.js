@@ -32,17 +32,23 @@
   for (const input of document.querySelectorAll("input[data-filters]")) {
     const rows = [...document.getElementById(input.dataset.filters).tBodies[0].rows];
     const count = document.getElementById(`${input.dataset.filters}-count`);
-    const words = rows.map((row) => `${row.cells[0].textContent} ${row.cells[1].textContent}`.toLowerCase());
+    // A table may offer a choice of states beside its search, and be searched as a whole.
+    const choice = document.querySelector(`select[data-filters="${input.dataset.filters}"]`);
+    const whole = "whole" in input.dataset;
+    const words = rows.map((row) =>
+      [...row.cells].slice(0, whole ? undefined : 2).map((cell) => cell.textContent).join(" ").toLowerCase());
     const filter = () => {
-      const sought = input.value.trim().toLowerCase();
+      const sought = input.value.trim().toLowerCase().split(/\s+/);
       let shown = 0;
       rows.forEach((row, i) => {
-        row.hidden = !words[i].includes(sought);
+        row.hidden = !sought.every((word) => words[i].includes(word))
+          || Boolean(choice?.value) && !row.dataset.state.split(" ").includes(choice.value);
         shown += row.hidden ? 0 : 1;
       });
       count.textContent = `${shown} of ${rows.length}`;
     };
     input.addEventListener("input", filter);
+    choice?.addEventListener("change", filter);
     filter();
   }
   // Each table of estimands offers its own rows of the whole file.

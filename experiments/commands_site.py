@@ -1,0 +1,54 @@
+"""The command `site`: every page that is stored, under one index, as a folder and a zip."""
+
+import argparse
+from typing import Any
+
+DONE = 0
+
+
+def add_commands(commands: Any) -> None:
+    """Add this module's command to the command line."""
+    command = commands.add_parser(
+        "site", help="gather all pages under one index, as a folder and a zip"
+    )
+    command.add_argument(
+        "--render", action="store_true", help="render the reports that stored runs lack, too"
+    )
+    command.set_defaults(run=_site)
+
+
+def _site(args: argparse.Namespace) -> int:
+    from experiments import store
+    from experiments.runs import list_failures, list_runs, stale_reasons
+    from experiments.runtime import ROOT
+    from reports.site import StoredRun, build_site
+
+    runs = [
+        StoredRun(entry.folder, entry.reportable, tuple(entry.failed()), entry.unreadable, stale)
+        for entry in list_runs()
+        for stale in [tuple(stale_reasons(entry))]
+    ]
+    if args.render:
+        _render_missing(runs)
+    site = build_site(
+        store.results_folder(), runs, list_failures(), calibration=ROOT / "docs" / "calibration"
+    )
+    print(
+        f"{len(runs)} runs, {site.pages} pages, {site.size / 1e6:,.1f} MB\n"
+        f"Open: {site.index}\nSend: {site.archive} ({site.archive.stat().st_size / 1e6:,.1f} MB)"
+    )
+    if site.absent:
+        print(f"{site.absent} runs have no report: RENDER=1 renders them first")
+    return DONE
+
+
+def _render_missing(runs: Any) -> None:
+    import logging
+
+    from reports.run_report import render_run
+
+    log = logging.getLogger("experiments")
+    waiting = [run for run in runs if not run.unreadable and not run.report.is_file()]
+    for number, run in enumerate(waiting, 1):
+        log.info("report %d of %d", number, len(waiting))
+        render_run(run.folder, run.stale)
