@@ -25,6 +25,7 @@ from reports.pages import download, environment, show_panel, write_page
 from reports.wording import (
     SILENT,
     count,
+    decimals,
     estimate,
     limit,
     listing,
@@ -57,7 +58,7 @@ def render_findings(folder: Path) -> Path:
     document = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
     kind = capital(str(document["cube"]["kind"]))
     with house_style():
-        findings = [_finding(one, kind) for one in document["findings"]]
+        findings = [_finding(one, kind, folder) for one in document["findings"]]
     html = (
         environment()
         .get_template("findings.html")
@@ -90,8 +91,8 @@ def summary(findings: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {"headline": ", ".join(judged), "detail": detail}
 
 
-def _finding(finding: Mapping[str, Any], stamp: str) -> dict[str, Any]:
-    parts = [_part(part) for part in finding["parts"]]
+def _finding(finding: Mapping[str, Any], stamp: str, folder: Path) -> dict[str, Any]:
+    parts = [_part(part, folder) for part in finding["parts"]]
     return {
         **finding,
         "css": CSS[finding["state"]],
@@ -107,14 +108,12 @@ def finding_words(finding: Mapping[str, Any]) -> str:
     states = [part["state"] for part in primary]
     if finding["state"] == "described":
         return "Described, without a rule and so without a verdict"
-    counts = [f"{count(states.count(state))} {state}" for state in CSS if state in states and state]
-    claims = quantity(len(primary), "deciding claim")
-    return f"Of {claims}: {', '.join(counts)}. A finding is supported where all of them are."
+    counts = [f"{count(states.count(state))} {state}" for state in CSS if state in states]
+    return f"Of {quantity(len(primary), 'deciding claim')}: {', '.join(counts)}"
 
 
-def _part(part: Mapping[str, Any]) -> dict[str, Any]:
-    run = part.get("run")
-    path = "/".join(quote(str(one), safe="") for one in (part.get("experiment"), run))
+def _part(part: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    multiverse = part.get("multiverse") or {}
     return {
         **part,
         "css": CSS[part["state"]],
@@ -124,16 +123,24 @@ def _part(part: Mapping[str, Any]) -> dict[str, Any]:
         "near": near_words(part),
         "truth": truth_words(part),
         "multiverse": multiverse_words(part),
-        "command": (part.get("multiverse") or {}).get("command")
-        if (part.get("multiverse") or {}).get("absent")
-        else "",
+        "command": multiverse.get("command") if multiverse.get("absent") else "",
         "misfits": listing(part.get("misfits") or [], 6),
         "loosened": listing(part.get("loosened") or [], 6),
         "place": place_words(part),
-        # Laid out as the folder of results is, so that the link holds in a site too.
-        "link": f"../../runs/{path}/report.html" if run else "",
+        "link": link_to_run(part, folder),
         "types": type_rows(part),
     }
+
+
+def link_to_run(part: Mapping[str, Any], folder: Path) -> str:
+    """Where a run's report lies from a folder of findings; blank where there is none.
+
+    A site is laid out as the folder of results is, so that the link holds there too.
+    """
+    steps = ["..", "..", "runs", str(part.get("experiment")), str(part.get("run")), "report.html"]
+    if not part.get("run") or not folder.joinpath(*steps).is_file():
+        return ""
+    return "/".join(quote(step, safe="") for step in steps)
 
 
 def unit_of(part: Mapping[str, Any]) -> str:
@@ -250,7 +257,9 @@ def multiverse_words(part: Mapping[str, Any]) -> str:
         return ""
     if found.get("absent"):
         return f"{capital(found['absent'])}."
-    low, high = (number(found[end], sd=found["sd"]) for end in ("least", "most"))
+    # A tenth of a usual sd: the error of each mean is smaller than that in a reportable run.
+    places = max(decimals(found["most"], sd=found["sd"]) - 1, 0)
+    low, high = (number(found[end], places=places) for end in ("least", "most"))
     said = (
         f"{low} to {with_unit(high, found['unit'])} over "
         f"{quantity(found['specifications'], 'reportable specification')}"
