@@ -34,11 +34,12 @@ def _site(args: argparse.Namespace) -> int:
         store.results_folder(), runs, list_failures(), calibration=ROOT / "docs" / "calibration"
     )
     print(
-        f"{len(runs)} runs, {site.pages} pages, {site.size / 1e6:,.1f} MB\n"
+        f"{len(runs)} run{'' if len(runs) == 1 else 's'}, {site.pages} pages, "
+        f"{site.size / 1e6:,.1f} MB\n"
         f"Open: {site.index}\nSend: {site.archive} ({site.archive.stat().st_size / 1e6:,.1f} MB)"
     )
     if site.absent:
-        print(f"{site.absent} runs have no report: RENDER=1 renders them first")
+        print(f"without a report: {site.absent} of them; RENDER=1 renders those first")
     return DONE
 
 

@@ -33,6 +33,8 @@ def _texts() -> Iterator[tuple[str, str]]:
     for path in sorted((ROOT / "reports" / "templates").glob("*.html")):
         source = path.read_text(encoding="utf-8")
         yield str(path.relative_to(ROOT)), re.sub(r"<[^>]*>|{[{%].*?[}%]}", " ", source)
+    findings = ROOT / "experiments" / "findings.toml"
+    yield str(findings.relative_to(ROOT)), findings.read_text(encoding="utf-8")
     for folder in ("reports", "models", "experiments"):
         for path in sorted((ROOT / folder).glob("*.py")):
             yield str(path.relative_to(ROOT)), "\n".join(_sentences(path))

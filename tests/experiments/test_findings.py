@@ -407,6 +407,18 @@ def test_the_page_says_it_all_and_runs_nothing(written: Path) -> None:
     assert all((written / str(link)).is_file() for link in links)
 
 
+def test_the_site_gathers_what_the_command_wrote(written: Path) -> None:
+    with redirect_stdout(io.StringIO()) as said:
+        assert main(["site"]) == 0
+    assert "1 run, " in said.getvalue()
+    site = written.parents[1] / "site"
+    index = (site / "index.html").read_text(encoding="utf-8")
+    part = read(written)["one.growth"]
+    assert f"runs/national_trend/{part['run']}/report.html" in index
+    assert (site / "findings" / "small" / "findings.html").is_file()
+    assert (site / "runs" / "national_trend" / part["run"] / "report.html").is_file()
+
+
 def again(written: Path, tmp_path: Path) -> dict[str, dict[str, Any]]:
     """The same findings from what is stored now."""
     path = written.parents[1] / "whole.toml"
