@@ -18,7 +18,10 @@ def add_commands(commands: Any) -> None:
 
 
 def _site(args: argparse.Namespace) -> int:
+    import hashlib
+
     from experiments import store
+    from experiments.findings_config import FINDINGS
     from experiments.runs import list_failures, list_runs, stale_reasons
     from experiments.runtime import ROOT
     from reports.site import StoredRun, build_site
@@ -31,7 +34,11 @@ def _site(args: argparse.Namespace) -> int:
     if args.render:
         _render_missing(runs)
     site = build_site(
-        store.results_folder(), runs, list_failures(), calibration=ROOT / "docs" / "calibration"
+        store.results_folder(),
+        runs,
+        list_failures(),
+        calibration=ROOT / "docs" / "calibration",
+        rules=hashlib.sha256(FINDINGS.read_bytes()).hexdigest(),
     )
     print(
         f"{len(runs)} run{'' if len(runs) == 1 else 's'}, {site.pages} pages, "

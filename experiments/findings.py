@@ -181,13 +181,22 @@ def combine(states: Sequence[str]) -> str:
     return next((state for state in _ORDER if state in judged), DESCRIBED)
 
 
+def combine_truth(held: Sequence[bool | None]) -> bool | None:
+    """Whether all claims hold in truth; None where that is not known."""
+    if False in held:
+        return False
+    return None if None in held or not held else True
+
+
 def _judge_finding(
     finding: Finding, plan: Plan, sources: Mapping[str, "_Source"]
 ) -> dict[str, Any]:
     parts = [_judge_part(part, plan, sources) for part in finding.parts]
+    primary = [part for part in parts if part["role"] == "primary"]
     return {
         **finding.model_dump(mode="json", exclude={"parts"}),
-        "state": combine([part["state"] for part in parts if part["role"] == "primary"]),
+        "state": combine([part["state"] for part in primary]),
+        "truth_holds": combine_truth([part.get("truth_holds") for part in primary]),
         "parts": parts,
     }
 

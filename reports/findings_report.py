@@ -97,6 +97,11 @@ def _finding(finding: Mapping[str, Any], stamp: str, folder: Path) -> dict[str, 
         **finding,
         "css": CSS[finding["state"]],
         "words": finding_words(finding),
+        "truth": ""
+        if finding.get("truth_holds") is None
+        else "holds"
+        if finding["truth_holds"]
+        else "does not hold",
         "parts": parts,
         "panel": show_panel(panel(finding), stamp),
     }
@@ -166,7 +171,11 @@ def answer_words(part: Mapping[str, Any]) -> str:
     answer = part.get("answer")
     if not answer:
         return ""
-    return f"{answer['label']}: {estimate(answer)}."
+    found = estimate(answer)
+    stated = with_unit(found.mean, found.unit)
+    # The width alone: the kind stands beside the run.
+    width = str(answer["interval"] or "").partition(" ")[0]
+    return f"{answer['label']}: {stated} ({width} interval {found.interval})."
 
 
 def place_words(part: Mapping[str, Any]) -> str:

@@ -79,7 +79,7 @@ class _Builder:
     folder: Path
     pages: int = 0
 
-    def add(self, source: Path, **banner: Any) -> str:
+    def add(self, source: Path, stale: Sequence[str] = ()) -> str:
         """Copy a page with navigation; its address from the index, blank where there is none."""
         if not source.is_file():
             return ""
@@ -87,7 +87,7 @@ class _Builder:
         html = source.read_text(encoding="utf-8")
         before, found, after = html.partition(_CONTENT)
         if found:
-            html = f"{before}{_navigation(len(relative.parts) - 1, **banner)}{found}{after}"
+            html = f"{before}{_navigation(len(relative.parts) - 1, stale)}{found}{after}"
         self.write(relative, html)
         return "/".join(quote(part, safe="") for part in relative.parts)
 
@@ -105,10 +105,12 @@ def build_site(
     failures: Sequence[Mapping[str, Any]],
     *,
     calibration: Path,
+    rules: str = "",
 ) -> Site:
     """Build ``site`` and ``site.zip`` in the folder of results, whole or not at all.
 
-    ``calibration`` is the folder of calibration studies: a CSV and a PNG for each.
+    ``calibration`` is the folder of calibration studies: a CSV and a PNG for each. ``rules`` is the
+    SHA-256 of the rules by which findings would be judged now.
     """
     target, archive = results / "site", results / "site.zip"
     partial = results / f".tmp-site-{os.getpid()}"
@@ -123,11 +125,14 @@ def build_site(
                 Path("calibration.html"),
                 _render("calibration.html", studies=studies),
             )
+        stale = frozenset((run.experiment, run.folder.name) for run in runs if run.stale)
         index = _render(
             "site.html",
             runs=rows,
             failures=[{key: str(one.get(key, "")) for key in _FAILURE} for one in failures],
-            findings=[_findings_row(path, site) for path in _folders(results / "findings")],
+            findings=[
+                _findings_row(path, site, stale, rules) for path in _folders(results / "findings")
+            ],
             comparisons=[_comparison_row(path, site) for path in _folders(results / "comparisons")],
             multiverses=[_multiverse_row(path, site) for path in _folders(results / "multiverse")],
             cubes=[_cube_row(path, site) for path in sorted((results / "cubes").glob("*.nc"))],
@@ -175,8 +180,8 @@ def _render(template: str, **context: Any) -> str:
     return environment().get_template(template).render(**context)
 
 
-def _navigation(depth: int, **banner: Any) -> str:
-    return _render("navigation.html", home="../" * depth, banner=banner)
+def _navigation(depth: int, stale: Sequence[str]) -> str:
+    return _render("navigation.html", home="../" * depth, stale_since=stale)
 
 
 # ------------------------------------------------------------------------------ rows of the index
@@ -186,7 +191,7 @@ def _run_row(run: StoredRun, site: _Builder) -> dict[str, Any]:
     spec, verdict, provenance = (run.documents[name] for name in ("spec", "verdict", "provenance"))
     checks = verdict.get("predictive_checks", [])
     misfits = [str(check["label"]) for check in checks if check["status"] == "misfit"]
-    href = site.add(run.report, run=run)
+    href = site.add(run.report, stale=run.stale)
     states = ["reportable" if run.reportable else "not-reportable"]
     states += ["stale"] if run.stale else []
     states += [] if href else ["no-report"]
@@ -214,16 +219,44 @@ def _settings(command: str) -> str:
     return found[1] if found else ""
 
 
-def _findings_row(folder: Path, site: _Builder) -> dict[str, Any]:
+def _findings_row(
+    folder: Path, site: _Builder, stale: frozenset[tuple[str, str]], rules: str
+) -> dict[str, Any]:
     document = _json(folder / "findings.json")
     findings = document.get("findings", [])
+    reasons = stale_findings(document, site.results, stale, rules)
     return {
-        "href": site.add(folder / "findings.html"),
+        "href": site.add(folder / "findings.html", stale=reasons),
         "name": document.get("cube", {}).get("name", folder.name),
         "kind": document.get("cube", {}).get("kind", ""),
         "headline": summary(findings)["headline"] if findings else "",
         "findings": [{**one, "css": CSS[one["state"]]} for one in findings],
+        "stale": "; ".join(reasons),
     }
+
+
+def stale_findings(
+    document: Mapping[str, Any], results: Path, stale: frozenset[tuple[str, str]], rules: str
+) -> list[str]:
+    """Why findings would be judged otherwise now: their cube, their rules or their runs changed."""
+    reasons = []
+    cube = document.get("cube", {})
+    path = results / "cubes" / f"{cube.get('name', '')}.nc"
+    if path.is_file() and _cube_attributes(path)["cube_hash"] != cube.get("hash"):
+        reasons.append("the cube was built again with other contents")
+    config = document.get("config", {})
+    if rules and config.get("file") == "findings.toml" and config.get("hash") != rules:
+        reasons.append("the rules changed")
+    cited = {
+        (part.get("experiment"), part.get("run"))
+        for finding in document.get("findings", [])
+        for part in finding["parts"]
+    }
+    if old := len(cited & stale):
+        reasons.append(
+            f"{quantity(old, 'run')} that they rest on {'is' if old == 1 else 'are'} stale"
+        )
+    return reasons
 
 
 def _comparison_row(folder: Path, site: _Builder) -> dict[str, Any]:
@@ -259,13 +292,13 @@ def _multiverse_row(folder: Path, site: _Builder) -> dict[str, Any]:
 
 
 def _cube_row(path: Path, site: _Builder) -> dict[str, Any]:
+    href = site.add(path.with_suffix(".report.html"))
+    return {"href": href, "name": path.stem, **_cube_attributes(path)}
+
+
+def _cube_attributes(path: Path) -> dict[str, str]:
     with netCDF4.Dataset(path) as file:
-        attributes = {name: str(getattr(file, name, "")) for name in ("title", "kind", "cube_hash")}
-    return {
-        "href": site.add(path.with_suffix(".report.html")),
-        "name": path.stem,
-        **attributes,
-    }
+        return {name: str(getattr(file, name, "")) for name in ("title", "kind", "cube_hash")}
 
 
 def calibration_studies(folder: Path) -> list[dict[str, Any]]:

@@ -113,6 +113,13 @@ def test_a_finding_is_supported_where_all_its_claims_are(states: list[str], foun
     assert combine(states) == found
 
 
+def test_a_finding_is_true_where_all_its_claims_are() -> None:
+    assert findings.combine_truth([True, True]) is True
+    assert findings.combine_truth([True, None, False]) is False
+    assert findings.combine_truth([True, None]) is None
+    assert findings.combine_truth([]) is None
+
+
 # ------------------------------------------------------------------------------- places and ranges
 
 

@@ -13,7 +13,7 @@ import pytest
 from data_prep.schema import save_cube
 from data_prep.simulated import SimulationOptions, build_simulated
 from reports.findings_report import render_findings
-from reports.site import StoredRun, build_site, calibration_studies
+from reports.site import StoredRun, build_site, calibration_studies, stale_findings
 from tests.factories import edit_json
 from tests.reports.page import Page
 from tests.reports.test_findings_report import HOSTILE, document, write_findings
@@ -104,6 +104,25 @@ def test_states_of_runs_cannot_be_missed(site: Path) -> None:
     assert "STALE." in stale.read_text(encoding="utf-8")
     good = site / "runs" / "national_trend" / "aaaaaaaaaaaa" / "report.html"
     assert "STALE." not in good.read_text(encoding="utf-8")
+
+
+def test_findings_are_stale_where_what_they_rest_on_changed(results: Path) -> None:
+    content = document(cube={"name": "small", "kind": "simulated England", "hash": "other"})
+    runs = frozenset({("national_trend", "aaaaaaaaaaaa"), ("funnel", "x")})
+    assert stale_findings(content, results, runs, "new") == [
+        "the cube was built again with other contents",
+        "the rules changed",
+        "1 run that they rest on is stale",
+    ]
+    assert stale_findings(document(), results, frozenset(), "h") == []
+
+
+def test_every_template_of_a_page_has_the_place_of_the_navigation() -> None:
+    templates = ROOT / "reports" / "templates"
+    for path in templates.glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        if "<!doctype html>" in text:
+            assert text.count("\n<header>\n") == 1, path.name
 
 
 def test_every_page_carries_the_navigation(site: Path) -> None:
