@@ -32,6 +32,7 @@ from data_prep.indicator_types import (
 from data_prep.indicators import INDICATORS
 from data_prep.schema import load_cube
 from experiments import provenance, store
+from experiments.config import Experiment
 from experiments.diagnostics import convergence
 from experiments.findings_config import FINDINGS, Finding, Findings, Part, Rule, load_findings
 from experiments.fit import Prepared, prepare
@@ -65,6 +66,7 @@ class Plan:
     cube: xr.DataTree
     cube_argument: str | None
     sets: tuple[str, ...]
+    experiments: Mapping[str, Experiment]
     prepared: Mapping[str, Prepared]
     refused: Mapping[str, str]
     jobs: Sequence[Job]
@@ -105,7 +107,7 @@ def plan_findings(cube: str | None = None, path: Path = FINDINGS, sets: Sequence
         command = provenance.command(needed.model, needed.variant, [*needed.set, *sets], cube)
         prepared[name] = checked
         jobs.append(job_of(checked, command))
-    return Plan(config, path, loaded, cube, tuple(sets), prepared, refused, jobs)
+    return Plan(config, path, loaded, cube, tuple(sets), experiments, prepared, refused, jobs)
 
 
 def write_findings(plan: Plan, outcomes: Sequence[Outcome]) -> Path:
@@ -317,9 +319,19 @@ class _Source:
     def judge(self, part: Part) -> dict[str, Any]:
         """State, answer and all that stands beside it."""
         prepared = self.plan.prepared.get(self.name)
-        needed = self.plan.config.experiments[self.name]
-        name = f"{needed.model}--{needed.variant}" if needed.variant else needed.model
-        found: dict[str, Any] = {"experiment": name, "at": dict(part.at)}
+        experiment = self.plan.experiments[self.name]
+        (declared,) = (
+            estimand
+            for estimand in experiment.spec.declared_estimands(experiment.options)
+            if estimand.name == part.estimand
+        )
+        found: dict[str, Any] = {
+            "experiment": experiment.name,
+            "at": dict(part.at),
+            "declared": {
+                key: getattr(declared, key) for key in ("label", "unit", "definition", "about")
+            },
+        }
         if prepared is not None:
             found["multiverse"] = self._multiverse(part, prepared)
         if self.absent or self.run is None:

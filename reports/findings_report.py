@@ -149,10 +149,11 @@ def link_to_run(part: Mapping[str, Any], folder: Path) -> str:
 
 
 def unit_of(part: Mapping[str, Any]) -> str:
-    """The unit of a part's estimand; blank where there is no answer."""
+    """The unit of a part's estimand."""
     if part.get("counted"):
         return "per cent"
-    return str((part.get("answer") or {}).get("unit") or "")
+    given = part.get("answer") or part.get("declared") or {}
+    return str(given.get("unit") or "")
 
 
 def answer_words(part: Mapping[str, Any]) -> str:
@@ -166,7 +167,7 @@ def answer_words(part: Mapping[str, Any]) -> str:
         )
         if counted["readings"] > 1:
             low, high = (number(counted[key], places=0) for key in ("least", "most"))
-            said += f"; {low} to {high}% under {count(counted['readings'])} readings"
+            said += f"; {low} to {high}% under {count(counted['readings'])} ways to sort them"
         return f"{said}."
     answer = part.get("answer")
     if not answer:
@@ -194,7 +195,7 @@ def probability_words(part: Mapping[str, Any]) -> str:
     """How probable the claim is; its Monte Carlo error where two decimals would hide it."""
     if counted := part.get("counted"):
         agree = counted["least"] == counted["most"]
-        return "" if agree else "A count has no probability: it decides where all readings agree."
+        return "" if agree else "A count has no probability: it decides where all ways agree."
     if part.get("probability") is None:
         return ""
     said = f"Probability that this is {event_words(part['rule'], unit_of(part))}: "
