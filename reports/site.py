@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -136,6 +137,7 @@ def build_site(
             comparisons=[_comparison_row(path, site) for path in _folders(results / "comparisons")],
             multiverses=[_multiverse_row(path, site) for path in _folders(results / "multiverse")],
             cubes=[_cube_row(path, site) for path in sorted((results / "cubes").glob("*.nc"))],
+            others=[_other_row(path, site) for path in _other_pages(results)],
             studies=studies,
             headline=headline(runs),
             state="plain" if all(_is_good(run) for run in runs) else "fail",
@@ -299,6 +301,19 @@ def _cube_row(path: Path, site: _Builder) -> dict[str, Any]:
 def _cube_attributes(path: Path) -> dict[str, str]:
     with netCDF4.Dataset(path) as file:
         return {name: str(getattr(file, name, "")) for name in ("title", "kind", "cube_hash")}
+
+
+def _other_pages(results: Path) -> list[Path]:
+    """Pages of a kind that the index has no place of its own for, such as those of authorities."""
+    known = ("site", "runs", "findings", "comparisons", "multiverse", "cubes")
+    folders = [path for path in _folders(results) if path.name not in known]
+    return sorted(page for folder in folders for page in folder.rglob("*.html"))
+
+
+def _other_row(path: Path, site: _Builder) -> dict[str, Any]:
+    title = re.search(r"<title>(.*?)</title>", path.read_text(encoding="utf-8"), re.DOTALL)
+    # The title stands in the page as markup; the index escapes it anew.
+    return {"href": site.add(path), "title": unescape(title[1]) if title else path.stem}
 
 
 def calibration_studies(folder: Path) -> list[dict[str, Any]]:

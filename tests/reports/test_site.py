@@ -3,6 +3,7 @@
 import json
 import shutil
 import zipfile
+from html import escape
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -45,6 +46,10 @@ def results(complete_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     multiverse.mkdir(parents=True)
     (multiverse / "multiverse.json").write_text(json.dumps({"question": "?", "cube": "x"}))
     pd.DataFrame({"state": ["reportable", "failed", "left out"]}).to_csv(multiverse / "cells.csv")
+    authority = folder / "authorities" / "one"
+    authority.mkdir(parents=True)
+    title = escape(f"Page of {HOSTILE}")
+    (authority / "page.html").write_text(f"<title>{title}</title><body>\n<header></header></body>")
     options = SimulationOptions(name="small", las=6, first_year=2010, last_year=2012, seed=3)
     save_cube(build_simulated(options), folder / "cubes" / "small.nc")
     return folder
@@ -90,16 +95,17 @@ def test_every_link_is_relative_and_leads_somewhere(site: Path) -> None:
 
 
 def test_states_of_runs_cannot_be_missed(site: Path) -> None:
-    html = (site / "index.html").read_text(encoding="utf-8")
-    page = Page(html)
+    text = (site / "index.html").read_text(encoding="utf-8")
+    page = Page(text)
     assert page.unbalanced == []
     states = [a["data-state"] for tag, a in page.tags if tag == "tr" and "data-state" in a]
     # The latest first.
     assert states == ["reportable stale", "not-reportable no-report", "reportable"]
-    assert "3 runs: 1 not reportable, 1 stale" in html
-    assert '<section class="verdict fail"' in html
+    assert "authorities/one/page.html" in text
+    assert "3 runs: 1 not reportable, 1 stale" in text
+    assert '<section class="verdict fail"' in text
     for words in ("NOT REPORTABLE", "STALE", "make report RUN=bbbbbbbbbbbb", "1 of 2 specificat"):
-        assert words in html
+        assert words in text
     stale = site / "runs" / "national_trend" / "cccccccccccc" / "report.html"
     assert "STALE." in stale.read_text(encoding="utf-8")
     good = site / "runs" / "national_trend" / "aaaaaaaaaaaa" / "report.html"
@@ -157,7 +163,7 @@ def test_the_same_pages_make_the_same_archive(results: Path, site: Path) -> None
     failures = [{"experiment": "funnel", "run_id": "x", "reason": HOSTILE, "when": "now"}]
     again = build_site(results, stored(results), failures, calibration=CALIBRATION)
     assert again.archive.read_bytes() == before
-    assert (again.pages, again.absent) == (5, 1)
+    assert (again.pages, again.absent) == (6, 1)
 
 
 def test_an_empty_store_has_an_index_that_says_how_to_begin(tmp_path: Path) -> None:
