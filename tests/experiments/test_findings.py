@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import logging
+import shutil
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -344,6 +345,15 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield results / "findings" / "small"
 
 
+@pytest.fixture
+def restored(written: Path, tmp_path: Path) -> Iterator[Path]:
+    """The same folder, for tests that write into it: it is put back as it was."""
+    kept = shutil.copytree(written, tmp_path / "kept")
+    yield written
+    shutil.rmtree(written)
+    shutil.copytree(kept, written)
+
+
 def read(folder: Path) -> dict[str, dict[str, Any]]:
     document = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
     return {
@@ -426,6 +436,82 @@ def test_the_site_gathers_what_the_command_wrote(written: Path) -> None:
     assert (site / "runs" / "national_trend" / part["run"] / "report.html").is_file()
 
 
+RANGED = """
+source = "a study"
+[experiments.demand]
+model = "deprivation"
+[[findings]]
+key = "one"
+name = "Finding 1"
+title = "A title"
+claim = "A claim"
+denominator = "children"
+[[findings.parts]]
+key = "demand"
+claim = "More referrals."
+experiment = "demand"
+estimand = "ratio_per_sd"
+at = { outcome = "referrals" }
+rule = { above = 1 }
+multiverse = { outcome = "referrals", denominator = "per child" }
+"""
+
+
+def test_a_multiverse_of_the_same_cube_stands_beside(restored: Path, tmp_path: Path) -> None:
+    results = restored.parents[1]
+    path = tmp_path / "ranged.toml"
+    path.write_text(RANGED, encoding="utf-8")
+
+    def found() -> dict[str, Any]:
+        plan = findings.plan_findings("small", path)
+        part = read(findings.write_findings(plan, []))["one.demand"]
+        assert part["state"] == "not assessed"
+        assert part["reason"] == "not fitted yet"
+        return dict(part["multiverse"])
+
+    expected = "make multiverse MODEL=deprivation CUBE=small"
+    assert found() == {"absent": "multiverse not run", "command": expected}
+    run = results / "runs" / "deprivation" / "aaaaaaaaaaaa"
+    folder = results / "multiverse" / "deprivation"
+    for one in (run, folder):
+        one.mkdir(parents=True)
+    (run / "verdict.json").write_text("{}")
+    cube = findings.plan_findings("small", path).cube
+    levels = {"outcome": "referrals", "denominator": "per child"}
+    cells = pd.DataFrame(
+        [
+            {"cell": 1, **levels, "state": "reportable", "run": run.name, "seconds": 1.0},
+            {"cell": 2, **levels, "state": "failed", "run": "", "seconds": np.nan},
+            {"cell": 3, **levels, "outcome": "plans started", "state": "reportable"},
+        ]
+    )
+    cells.to_csv(folder / "cells.csv", index=False)
+    kept = {"estimand": "ratio_per_sd", "unit": "rate ratio", "sd": 0.05, "reportable": True}
+    pd.DataFrame(
+        [
+            {**levels, **kept, "at": "referrals", "mean": 1.2, "lower": 1.1, "upper": 1.3},
+            {**levels, **kept, "at": "section47", "mean": 3.0, "lower": 2.0, "upper": 4.0},
+            {**levels, **kept, "outcome": "plans started", "at": "referrals", "mean": 9.0},
+        ]
+    ).to_csv(folder / "curves.csv", index=False)
+    try:
+        for hashed, cube_name, is_same in (
+            (cube.attrs["cube_hash"], "small", True),
+            ("other", "small", False),
+            (cube.attrs["cube_hash"], "simulated", False),
+        ):
+            (run / "provenance.json").write_text(json.dumps({"cube": {"hash": hashed}}))
+            (folder / "multiverse.json").write_text(json.dumps({"cube": cube_name}))
+            answer = found()
+            assert ("absent" not in answer) == is_same
+            if is_same:
+                assert (answer["least"], answer["most"]) == (1.2, 1.2)
+                assert (answer["asked"], answer["specifications"], answer["clear"]) == (2, 1, 1)
+    finally:
+        shutil.rmtree(run)
+        shutil.rmtree(folder)
+
+
 def again(written: Path, tmp_path: Path) -> dict[str, dict[str, Any]]:
     """The same findings from what is stored now."""
     path = written.parents[1] / "whole.toml"
@@ -436,9 +522,9 @@ def again(written: Path, tmp_path: Path) -> dict[str, dict[str, Any]]:
     return read(folder)
 
 
-def test_a_run_that_is_not_reportable_gets_no_verdict(written: Path, tmp_path: Path) -> None:
-    part = read(written)["one.growth"]
-    path = written.parents[1] / "runs" / "national_trend" / part["run"] / "verdict.json"
+def test_a_run_that_is_not_reportable_gets_no_verdict(restored: Path, tmp_path: Path) -> None:
+    part = read(restored)["one.growth"]
+    path = restored.parents[1] / "runs" / "national_trend" / part["run"] / "verdict.json"
     kept = path.read_text()
     verdict = json.loads(kept)
     verdict["reportable"] = False
@@ -446,7 +532,7 @@ def test_a_run_that_is_not_reportable_gets_no_verdict(written: Path, tmp_path: P
     verdict["predictive_checks"][0] |= {"status": "misfit", "label": "<b>bold</b> misfit"}
     try:
         path.write_text(json.dumps(verdict))
-        found = again(written, tmp_path)
+        found = again(restored, tmp_path)
     finally:
         path.write_text(kept)
     assert found["one.growth"]["state"] == "not reportable"
@@ -458,15 +544,15 @@ def test_a_run_that_is_not_reportable_gets_no_verdict(written: Path, tmp_path: P
     assert "<b>bold</b>" not in html
 
 
-def test_a_summary_of_other_draws_is_not_trusted(written: Path, tmp_path: Path) -> None:
-    part = read(written)["one.growth"]
-    path = written.parents[1] / "runs" / "national_trend" / part["run"] / "estimands.csv"
+def test_a_summary_of_other_draws_is_not_trusted(restored: Path, tmp_path: Path) -> None:
+    part = read(restored)["one.growth"]
+    path = restored.parents[1] / "runs" / "national_trend" / part["run"] / "estimands.csv"
     kept = path.read_text()
     table = pd.read_csv(path)
     table["mean"] += table["sd"]
     try:
         table.to_csv(path, index=False)
-        found = again(written, tmp_path)
+        found = again(restored, tmp_path)
     finally:
         path.write_text(kept)
     assert found["one.growth"]["state"] == "not assessed"
