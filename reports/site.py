@@ -216,9 +216,14 @@ def _run_row(run: StoredRun, site: _Builder) -> dict[str, Any]:
 
 
 def _settings(command: str) -> str:
-    """What a run's command changes of its experiment."""
+    """What a run's command changes of its experiment, the sampler aside: it moves no answer."""
     found = re.search(r'SET="([^"]*)"', command)
-    return found[1] if found else ""
+    given = found[1].split() if found else []
+    return " ".join(
+        text.removeprefix("options.").removeprefix("data.")
+        for text in given
+        if not text.startswith("sampler.") and not text.endswith("=")
+    )
 
 
 def _findings_row(

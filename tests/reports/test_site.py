@@ -34,6 +34,8 @@ def results(complete_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
             shutil.copy(complete_run / file, run / file)
         (run / "report.html").write_text(f"<body>\n<header>{name}</header>\n</body>\n")
     edit_json(run / "spec.json", question=f"Which {HOSTILE}?")
+    settings = "options.trend=linear sampler.draws=300 data.years=2012-2014 data.exclude="
+    edit_json(run / "provenance.json", command=f'make fit MODEL=national_trend SET="{settings}"')
     (folder / "runs" / "national_trend" / "bbbbbbbbbbbb" / "report.html").unlink()
     write_findings(folder / "findings" / "simulated", document())
     render_findings(folder / "findings" / "simulated")
@@ -102,6 +104,7 @@ def test_states_of_runs_cannot_be_missed(site: Path) -> None:
     # The latest first.
     assert states == ["reportable stale", "not-reportable no-report", "reportable"]
     assert "authorities/one/page.html" in text
+    assert "<code>trend=linear years=2012-2014</code>" in text
     assert "3 runs: 1 not reportable, 1 stale" in text
     assert '<section class="verdict fail"' in text
     for words in ("NOT REPORTABLE", "STALE", "make report RUN=bbbbbbbbbbbb", "1 of 2 specificat"):
