@@ -151,8 +151,10 @@ def _row(part: Mapping[str, Any]) -> list[object]:
     """A part as a row of `findings.csv`; blank where it has no such value."""
     answer, multiverse = part.get("answer") or {}, part.get("multiverse") or {}
     given = {
+        **(part.get("declared") or {}),
         **part,
         **answer,
+        "event": _event(part.get("rule") or {}),
         "part": part["key"],
         "at": ", ".join(f"{name}={value}" for name, value in (part.get("at") or {}).items()),
         "misfits": "; ".join(part.get("misfits") or ()),
@@ -162,6 +164,15 @@ def _row(part: Mapping[str, Any]) -> list[object]:
         "multiverse_clear": multiverse.get("clear"),
     }
     return [_plain(given.get(name)) for name in COLUMNS]
+
+
+def _event(rule: Mapping[str, Any]) -> str:
+    """What the claim says of its estimand, as ``above 1`` or ``within -1 1``."""
+    for side in ("above", "below", "within", "outside"):
+        if side in rule:
+            limits = rule[side] if isinstance(rule[side], list) else [rule[side]]
+            return " ".join([side, *(f"{limit:g}" for limit in limits)])
+    return ""
 
 
 def _plain(value: object) -> object:

@@ -408,6 +408,9 @@ def test_the_table_holds_every_part(written: Path) -> None:
     growth = rows["one", "growth"]
     assert growth["state"] == read(written)["one.growth"]["state"]
     assert float(growth["probability"]) == pytest.approx(read(written)["one.growth"]["probability"])
+    assert growth["event"] == "above 0"
+    assert growth["unit"] == "per cent a year"
+    assert rows["two", "agency"]["label"].startswith("Odds ratio")
     assert rows["two", "never"]["mean"] == ""
 
 
