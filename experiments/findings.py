@@ -224,7 +224,10 @@ def _judge_part(part: Part, plan: Plan, sources: Mapping[str, "_Source"]) -> dic
     if part.not_measurable:
         return {**found, "reason": part.not_measurable}
     if part.counted:
-        return {**found, **_count(part, plan.cube["cube"].to_dataset())}
+        found |= _count(part, plan.cube["cube"].to_dataset())
+        # A count of what is published is its own truth.
+        known = "truth" in plan.cube.children and found["state"] in ("supported", "not supported")
+        return found | ({"truth_holds": found["state"] == "supported"} if known else {})
     return {**found, **sources[str(part.experiment)].judge(part)}
 
 
@@ -377,14 +380,16 @@ class _Source:
             reasons = [n.reason for n in self.answer.not_estimable if n.estimand == name]
             raise _UnansweredError(f"not estimable: {reasons[0] if reasons else 'no draws of it'}")
         draws, at = select(self.answer.values[name], part.at)
-        if {"chain", "draw"} - set(draws.dims):
-            raise _UnansweredError("the estimand is itself a summary of draws and has none")
-        values = draws.transpose("chain", "draw").to_numpy()
         row = self._stored_row(name, at)
+        found: dict[str, Any] = {"state": DESCRIBED, "at": at, "answer": row}
+        if {"chain", "draw"} - set(draws.dims):
+            if part.rule:
+                raise _UnansweredError("the estimand is itself a summary of draws and has none")
+            return {**found, **self._true_value(part)}
+        values = draws.transpose("chain", "draw").to_numpy()
         # What is printed is the stored summary; what is judged are the draws behind it.
         if not np.isclose(values.mean(), row["mean"], rtol=1e-4, atol=1e-3 * float(row["sd"])):
             raise _UnansweredError("the stored summary is not that of the stored draws")
-        found: dict[str, Any] = {"state": DESCRIBED, "at": at, "answer": row}
         if part.rule:
             found |= judge_draws(values, part.rule)
         return {**found, **self._true_value(part)}

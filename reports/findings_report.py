@@ -174,6 +174,8 @@ def answer_words(part: Mapping[str, Any]) -> str:
         return ""
     found = estimate(answer)
     stated = with_unit(found.mean, found.unit)
+    if not found.interval:
+        return f"{answer['label']}: {stated}."
     # The width alone: the kind stands beside the run.
     width = str(answer["interval"] or "").partition(" ")[0]
     return f"{answer['label']}: {stated} ({width} interval {found.interval})."
@@ -253,8 +255,10 @@ def truth_words(part: Mapping[str, Any]) -> str:
         return f"Not known: {reason}." if reason else ""
     answer = part["answer"]
     stated = estimate({**answer, "mean": part["truth"], "lower": None, "upper": None})
-    inside = answer["lower"] <= part["truth"] <= answer["upper"]
-    said = f"{stated}, {'inside' if inside else 'outside'} the interval"
+    said = str(stated)
+    if answer["lower"] is not None:
+        inside = answer["lower"] <= part["truth"] <= answer["upper"]
+        said += f", {'inside' if inside else 'outside'} the interval"
     if part.get("truth_holds") is None:
         return f"{said}."
     return f"{said}: the claim {'holds' if part['truth_holds'] else 'does not hold'}."
@@ -306,7 +310,11 @@ def type_rows(part: Mapping[str, Any]) -> dict[str, Any]:
 
 def panel(finding: Mapping[str, Any]) -> Panel:
     """Every estimand of a finding with its interval and the limit of its rule."""
-    shown = [part for part in finding["parts"] if part.get("answer") and part["answer"]["lower"]]
+    shown = [
+        part
+        for part in finding["parts"]
+        if part.get("answer") and part["answer"]["lower"] is not None
+    ]
     title = f"{finding['name']}: estimates and limits"
     key = f"finding-{finding['key']}"
     if not shown:

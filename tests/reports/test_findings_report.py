@@ -162,6 +162,9 @@ def test_rules_are_told_in_words(rule: dict[str, Any], unit: str, words: str) ->
 
 def test_numbers_are_no_more_precise_than_their_error() -> None:
     assert answer_words(part()) == "Rate ratio per sd: 1.23 (90% interval 1.15 to 1.32)."
+    alone = ANSWER | {"lower": None, "upper": None, "sd": None, "ess_bulk": None, "interval": None}
+    assert answer_words(part(answer=alone)) == "Rate ratio per sd: 1.23."
+    assert truth_words(part(answer=alone, truth=1.2)) == "1.20."
     rough = ANSWER | {"ess_bulk": 4.0, "ess_tail": 4.0}
     assert "1.2 (90% interval 1.1 to 1.3)" in answer_words(part(answer=rough))
     assert probability_words(part()).endswith("> 0.99.")
