@@ -23,7 +23,6 @@ from reports.figures import (
 )
 from reports.pages import download, environment, show_panel, write_page
 from reports.wording import (
-    SILENT,
     count,
     decimals,
     estimate,
@@ -78,7 +77,8 @@ def summary(findings: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """What became of the findings, in a line, and what is missing in another."""
     states = [str(finding["state"]) for finding in findings]
     judged = [
-        f"{count(states.count(state))} {state}"
+        # A number does not part from its words at the end of a line.
+        f"{count(states.count(state))} {state}".replace(" ", "\N{NO-BREAK SPACE}")
         for state in ("supported", "not supported", "undecided", "not reportable", "not assessed")
     ]
     missing = states.count("not reportable") + states.count("not assessed")
@@ -124,13 +124,15 @@ def _part(part: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "css": CSS[part["state"]],
         "answer": answer_words(part),
         "probability": probability_words(part),
-        "rule": rule_words(part.get("rule"), unit_of(part)),
+        "rule": counted_rule_words(part)
+        if part.get("counted")
+        else rule_words(part.get("rule"), unit_of(part)),
         "near": near_words(part),
         "truth": truth_words(part),
         "multiverse": multiverse_words(part),
         "command": multiverse.get("command") if multiverse.get("absent") else "",
-        "misfits": listing(part.get("misfits") or [], 6),
-        "loosened": listing(part.get("loosened") or [], 6),
+        "misfits": "; ".join(part.get("misfits") or []),
+        "loosened": ", ".join(part.get("loosened") or []),
         "place": place_words(part),
         "link": link_to_run(part, folder),
         "types": type_rows(part),
@@ -173,7 +175,7 @@ def answer_words(part: Mapping[str, Any]) -> str:
     if not answer:
         return ""
     found = estimate(answer)
-    stated = with_unit(found.mean, found.unit)
+    stated = _stated(found.mean, found.unit)
     if not found.interval:
         return f"{answer['label']}: {stated}."
     # The width alone: the kind stands beside the run.
@@ -195,9 +197,6 @@ def place_words(part: Mapping[str, Any]) -> str:
 
 def probability_words(part: Mapping[str, Any]) -> str:
     """How probable the claim is; its Monte Carlo error where two decimals would hide it."""
-    if counted := part.get("counted"):
-        agree = counted["least"] == counted["most"]
-        return "" if agree else "A count has no probability: it decides where all ways agree."
     if part.get("probability") is None:
         return ""
     said = f"Probability that this is {event_words(part['rule'], unit_of(part))}: "
@@ -212,23 +211,21 @@ def event_words(rule: Mapping[str, Any], unit: str) -> str:
     """``above 1``, ``between −1 and 1 percentage points``."""
     for side in ("above", "below"):
         if side in rule:
-            return f"{side} {_with_unit(rule[side], unit)}"
+            return f"{side} {_stated(_signed(rule[side]), unit)}"
     name = "within" if "within" in rule else "outside"
     low, high = rule[name]
-    word = "between" if name == "within" else "outside"
-    return f"{word} {_signed(low)} {'and' if name == 'within' else 'to'} {_with_unit(high, unit)}"
+    words = ("between", "and") if name == "within" else ("outside", "to")
+    return f"{words[0]} {_signed(low)} {words[1]} {_stated(_signed(high), unit)}"
 
 
 def _signed(value: float) -> str:
     return limit(value).replace("-", "−")
 
 
-def _with_unit(value: float, unit: str) -> str:
-    """A limit with its unit, whatever follows the unit's first clause left out."""
+def _stated(text: str, unit: str) -> str:
+    """A number with its unit; a ratio is said to be one by its label."""
     plain = unit.partition(", ")[0]
-    if plain in SILENT or "ratio" in plain:
-        return _signed(value)
-    return with_unit(_signed(value), plain)
+    return text if "ratio" in plain else with_unit(text, plain)
 
 
 def rule_words(rule: Mapping[str, Any] | None, unit: str) -> str:
@@ -238,6 +235,14 @@ def rule_words(rule: Mapping[str, Any] | None, unit: str) -> str:
     return (
         f"{event_words(rule, unit)}: supported from a probability of {limit(rule['supported'])} "
         f"on, not supported up to {limit(rule['not_supported'])}"
+    )
+
+
+def counted_rule_words(part: Mapping[str, Any]) -> str:
+    """The rule of a count, which has no probability."""
+    return (
+        f"{event_words(part['rule'], 'per cent')} of the indicators of quality: supported where "
+        "this is so under every way to sort them, not supported where it is so under none"
     )
 
 
@@ -254,8 +259,8 @@ def truth_words(part: Mapping[str, Any]) -> str:
         reason = part.get("truth_reason")
         return f"Not known: {reason}." if reason else ""
     answer = part["answer"]
-    stated = estimate({**answer, "mean": part["truth"], "lower": None, "upper": None})
-    said = str(stated)
+    found = estimate({**answer, "mean": part["truth"], "lower": None, "upper": None})
+    said = _stated(found.mean, found.unit)
     if answer["lower"] is not None:
         inside = answer["lower"] <= part["truth"] <= answer["upper"]
         said += f", {'inside' if inside else 'outside'} the interval"
@@ -345,7 +350,8 @@ def plot_parts(parts: Sequence[Mapping[str, Any]]) -> Figure:
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for part in parts:
         rule = part.get("rule") or {}
-        limits = str([rule.get(k) for k in ("above", "below", "within", "outside")])
+        sides = ("above", "below", "within", "outside")
+        limits = str([rule[side] for side in sides if side in rule])
         groups.setdefault((unit_of(part), limits), []).append(part)
     sizes = [len(own) for own in groups.values()]
     figure = Figure(figsize=(WIDTH, 0.35 + sum(0.32 * n + 0.55 for n in sizes)))

@@ -9,6 +9,7 @@ import pytest
 from reports import pages
 from reports.findings_report import (
     answer_words,
+    counted_rule_words,
     event_words,
     finding_words,
     multiverse_words,
@@ -160,6 +161,19 @@ def test_rules_are_told_in_words(rule: dict[str, Any], unit: str, words: str) ->
     assert rule_words(None, unit) == ""
 
 
+def test_the_rule_of_a_count_speaks_of_no_probability() -> None:
+    counted = {"type": "timeliness", "share": 60.0, "least": 56.0, "most": 75.0, "readings": 4}
+    types = {"timeliness": 6, "outcome": 4, "activity": 1, "workforce": 0}
+    one = part(answer=None, probability=None, rule=ABOVE | {"above": 50}, counted=counted)
+    one["counted"]["types"] = types
+    assert counted_rule_words(one).startswith("above 50% of the indicators of quality: supported")
+    assert "probability" not in counted_rule_words(one)
+    assert answer_words(one) == (
+        "6 of 10 published indicators of quality are of timeliness, 60%; 56 to 75% under 4 ways to "
+        "sort them."
+    )
+
+
 def test_numbers_are_no_more_precise_than_their_error() -> None:
     assert answer_words(part()) == "Rate ratio per sd: 1.23 (90% interval 1.15 to 1.32)."
     alone = ANSWER | {"lower": None, "upper": None, "sd": None, "ess_bulk": None, "interval": None}
@@ -198,6 +212,6 @@ def test_counts_of_states_print_their_zeros() -> None:
     assert finding_words(finding) == (
         "Of 4 deciding claims: 1 supported, 1 undecided, 1 not reportable, 1 not assessed"
     )
-    found = summary([finding])["headline"]
+    found = summary([finding])["headline"].replace("\N{NO-BREAK SPACE}", " ")
     assert found == ("0 supported, 0 not supported, 0 undecided, 1 not reportable, 0 not assessed")
     assert "could be judged" in summary([finding | {"state": "described"}])["detail"]
