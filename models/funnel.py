@@ -320,13 +320,13 @@ def build(
         # likelihood
         place = pd.Index(outcomes).get_indexer(observations.cells["outcome"])
         own = la_level[la, place] + path[place, year]
-        scatter = _scatter(options, priors, draw)
+        dispersion = _dispersion(options, priors, draw, la, place)
         counts: dict[str, pt.TensorVariable] = {}
         for name, members in _likelihoods(observations).items():
             rows = np.flatnonzero(observations.cells["outcome"].isin(members))
             cells = observations.cells.iloc[rows]
             given: dict[str, Any] = {
-                "dispersion": dispersion_of(scatter)[la[rows], place[rows]],
+                "dispersion": dispersion[rows],
                 "lower": cells["lower"].to_numpy(),
                 "upper": cells["upper"].to_numpy(),
                 "dims": f"obs_{name}",
@@ -384,20 +384,21 @@ def _per_child(
     return pt.dot(la_level, up_to)[la, place] + pt.dot(up_to.T, path)[place, year]
 
 
-def _scatter(
+def _dispersion(
     options: FunnelOptions,
     priors: Mapping[str, Prior],
     draw: Callable[[str], pt.TensorVariable],
+    la: np.ndarray,
+    outcome: np.ndarray,
 ) -> pt.TensorVariable:
-    """Scatter of each authority at each gate, (la, outcome)."""
-    model = pm.modelcontext(None)
-    shape = tuple(len(model.coords[dim]) for dim in ("la", "outcome"))
+    """Dispersion of each cell, given its authority and outcome by position."""
     if options.scatter == "none":
-        return pt.zeros(shape)
-    common = draw("scatter_sd")[None, :]
+        return dispersion_of(pt.zeros(len(outcome)))
+    common = draw("scatter_sd")
     if options.scatter == "common":
-        return pt.broadcast_to(common, shape)
-    return authority_scatter(priors, common, dims=("la", "outcome"))
+        return dispersion_of(common)[outcome]
+    own = authority_scatter(priors, common[None, :], dims=("la", "outcome"))
+    return dispersion_of(own)[la, outcome]
 
 
 def _side_by_side(rates: pt.TensorVariable, shares: pt.TensorVariable | None) -> pt.TensorVariable:

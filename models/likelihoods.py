@@ -1,10 +1,13 @@
 """Likelihoods of counts that are known exactly or only within an interval."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from pytensor.tensor.elemwise import DimShuffle
+from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 
 from models.exchanged_bounds import ExchangedBounds, exchange_bounds, log_interval
 from models.published_counts import SHOWN, publication_like
@@ -14,6 +17,9 @@ from models.replaceable import is_replaceable, observed_values, publishes
 # Gauss-Legendre quadrature, whose error tests/models/test_likelihoods.py measures.
 EXACT_WIDTH = 50
 QUADRATURE_NODES = 32
+
+# Operations whose elements are elements of their first input.
+_MOVES_ELEMENTS = (AdvancedSubtensor, Subtensor, DimShuffle)
 
 # exp(40) cases a year would overflow the random generator and mean nothing.
 _LARGEST_LOG_MEAN = 40.0
@@ -63,12 +69,25 @@ def negative_binomial_logp(
     """
     return (
         pt.gammaln(y + dispersion)
-        - pt.gammaln(dispersion)
         - pt.gammaln(y + 1.0)
         + y * log_mean
-        + dispersion * pt.log(dispersion)
+        + before_indexing(lambda d: d * pt.log(d) - pt.gammaln(d), dispersion)
         - (y + dispersion) * pt.log(dispersion + pt.exp(log_mean))
     )
+
+
+def before_indexing(
+    function: Callable[[pt.TensorVariable], pt.TensorVariable], x: pt.TensorVariable
+) -> pt.TensorVariable:
+    """``function`` of each element of ``x``, worked out before ``x`` was spread over cells.
+
+    ``f(z[i])`` is ``f(z)[i]``: thousands of cells that share a few dispersions then need as many
+    log-gammas of them as there are dispersions. PyTensor does not move it there by itself.
+    """
+    node = x.owner if isinstance(x, pt.TensorVariable) else None
+    if node is None or not isinstance(node.op, _MOVES_ELEMENTS):
+        return function(x)
+    return node.op(before_indexing(function, node.inputs[0]), *node.inputs[1:])
 
 
 def dispersion_of(scatter_sd: pt.TensorVariable) -> pt.TensorVariable:

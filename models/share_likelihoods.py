@@ -7,7 +7,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from models.exchanged_bounds import ExchangedBounds, exchange_bounds, log_interval
-from models.likelihoods import EXACT_WIDTH, Nodes, interval_nodes
+from models.likelihoods import EXACT_WIDTH, Nodes, before_indexing, interval_nodes
 from models.published_counts import publication_like
 from models.replaceable import is_replaceable
 
@@ -38,7 +38,7 @@ def beta_binomial_logp(
         - pt.gammaln(total - y + 1.0)
         + _log_rising(y, log_share, dispersion)
         + _log_rising(total - y, log_rest, dispersion)
-        + pt.gammaln(dispersion)
+        + before_indexing(pt.gammaln, dispersion)
         - pt.gammaln(total + dispersion)
     )
 
@@ -54,7 +54,7 @@ def _log_rising(
     shape = dispersion * pt.exp(log_share)
     counted = pt.gt(n, 0)
     rest = pt.gammaln(pt.switch(counted, n, 1.0) + shape) - pt.gammaln(1.0 + shape)
-    return pt.switch(counted, rest + pt.log(dispersion) + log_share, 0.0)
+    return pt.switch(counted, rest + before_indexing(pt.log, dispersion) + log_share, 0.0)
 
 
 def _share_nodes(lower: np.ndarray, upper: np.ndarray) -> Nodes:

@@ -10,15 +10,18 @@ import pytensor.tensor as pt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pytensor.tensor.elemwise import Elemwise
 from scipy.integrate import trapezoid
 from scipy.stats import nbinom
 from scipy.stats import t as student_t
 
 from models.likelihoods import (
     EXACT_WIDTH,
+    before_indexing,
     dispersion_of,
     interval_nodes,
     negative_binomial_counts,
+    negative_binomial_logp,
     totals_over_uncertain_exposure,
 )
 
@@ -306,3 +309,22 @@ def test_each_cell_may_have_a_dispersion_of_its_own() -> None:
         for i in range(4)
     ]
     np.testing.assert_allclose(together, alone, rtol=1e-12)
+
+
+def test_what_cells_share_is_worked_out_once() -> None:
+    """Log-gammas of shared dispersions are as many as those, and the density is the same."""
+    dispersion, log_mean = pt.dvector("dispersion"), pt.dvector("log_mean")
+    group, y = np.repeat([1, 0, 2], 40), np.arange(120)
+    spread = dispersion[group][:110][10:, None]
+    density = negative_binomial_logp(y[10:110, None], log_mean[10:110, None], spread)
+    plain = negative_binomial_logp(y[10:110, None], log_mean[10:110, None], 1.0 * spread)
+    values = [np.array([3.0, 50.0, 7.0]), np.linspace(0, 6, 120)]
+    both = pytensor.function([dispersion, log_mean], [density, plain], mode=FAST)(*values)
+    assert both[0] == pytest.approx(both[1], rel=1e-12)
+    alone = before_indexing(pt.gammaln, spread)
+    sizes = [
+        node.inputs[0].eval({dispersion: values[0]}).size
+        for node in pytensor.graph.traversal.applys_between([dispersion], [alone])
+        if isinstance(node.op, Elemwise)
+    ]
+    assert sizes == [3]
