@@ -130,7 +130,7 @@ def build_site(
         index = _render(
             "site.html",
             runs=rows,
-            failures=[{key: str(one.get(key, "")) for key in _FAILURE} for one in failures],
+            failures=failures_by_reason(failures),
             findings=[
                 _findings_row(path, site, stale, rules) for path in _folders(results / "findings")
             ],
@@ -154,7 +154,21 @@ def build_site(
     return Site(target / "index.html", archive, pages, absent, size)
 
 
-_FAILURE = ("experiment", "run_id", "reason", "when")
+def failures_by_reason(failures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Fits that failed for the same reason but for their ids, as one row: ``experiment, reason``
+    and ``ids``.
+    """
+    groups: dict[tuple[str, str], list[str]] = {}
+    for one in failures:
+        run_id = str(one.get("run_id", ""))
+        reason = str(one.get("reason", ""))
+        if run_id:
+            reason = reason.replace(run_id, "(its id)")
+        groups.setdefault((str(one.get("experiment", "")), reason), []).append(run_id)
+    return [
+        {"experiment": experiment, "reason": reason, "ids": ids}
+        for (experiment, reason), ids in groups.items()
+    ]
 
 
 def _is_good(run: StoredRun) -> bool:

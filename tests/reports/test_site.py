@@ -14,7 +14,13 @@ import pytest
 from data_prep.schema import save_cube
 from data_prep.simulated import SimulationOptions, build_simulated
 from reports.findings_report import render_findings
-from reports.site import StoredRun, build_site, calibration_studies, stale_findings
+from reports.site import (
+    StoredRun,
+    build_site,
+    calibration_studies,
+    failures_by_reason,
+    stale_findings,
+)
 from tests.factories import edit_json
 from tests.reports.page import Page
 from tests.reports.test_findings_report import HOSTILE, document, write_findings
@@ -188,3 +194,18 @@ def test_studies_of_calibration_are_told_as_they_are(tmp_path: Path) -> None:
     outside = int((table["band"] == "outside").sum())
     assert study["outside"].startswith(f"{outside} of {len(table)} quantities")
     assert np.sum([row["outside"] for row in study["rows"]]) == outside
+
+
+def test_fits_that_failed_alike_are_one_row() -> None:
+    failures = [
+        {"experiment": "deprivation", "run_id": run, "reason": f"run {run} is refused"}
+        for run in ("aaa", "bbb")
+    ]
+    failures.append({"experiment": "funnel", "run_id": "ccc", "reason": "no start was found"})
+    first, second = failures_by_reason(failures)
+    assert first == {
+        "experiment": "deprivation",
+        "reason": "run (its id) is refused",
+        "ids": ["aaa", "bbb"],
+    }
+    assert second == {"experiment": "funnel", "reason": "no start was found", "ids": ["ccc"]}
