@@ -18,9 +18,9 @@ from reports.figures import (
     Panel,
     capital,
     count_axis,
+    folded,
     house_style,
     not_assessed,
-    short,
 )
 from reports.pages import download, environment, show_panel, write_page
 from reports.run_folder import SUMMARY_COLUMNS
@@ -158,8 +158,8 @@ def plot_forest(part: pd.DataFrame, runs: list[str], places: list[str], unit: st
         y = np.arange(len(places)) + step * (number_ - (len(runs) - 1) / 2)
         colour = CHAINS[number_ % len(CHAINS)]
         axes.hlines(y, own["lower"], own["upper"], color=colour, linewidth=2)
-        axes.plot(own["mean"], y, "o", color=colour, markersize=4.5, label=short(run))
-    axes.set_yticks(range(len(places)), [short(p) for p in places])
+        axes.plot(own["mean"], y, "o", color=colour, markersize=4.5, label=folded(run, 30))
+    axes.set_yticks(range(len(places)), [folded(p, 34, 2) for p in places])
     axes.set_ylim(len(places) - 0.4, -0.6)
     axes.set_xlabel(capital(unit))
     count_axis(axes.xaxis)
@@ -213,7 +213,7 @@ def plot_scores(part: pd.DataFrame) -> Figure:
         for d, h in zip(part["difference"], high, strict=True)
     ]
     axes.scatter(part["difference"], y, c=colours, s=24, zorder=3)
-    axes.set_yticks(y, [short(str(name)) for name in part["run"]])
+    axes.set_yticks(y, [folded(str(name), 34, 2) for name in part["run"]])
     axes.set_ylim(len(part) - 0.5, -0.5)
     axes.set_xlabel("Log predictive density less that of the best run")
     count_axis(axes.xaxis)

@@ -184,23 +184,9 @@ def prior_posterior_panel(run: Run) -> Panel:
         return not_assessed(key, title, "the trace holds no hyperparameters")
     declared = run.spec.get("hyperparameters", [])
     known = {k: v for name in declared for k, v in entries(run, "prior", name).items()}
-    prior: dict[str, np.ndarray] = {}
-    tight = []
-    for name in names:
-        after, before = posterior[name], known.get(name)
-        if before is not None:
-            before = prior[name] = before.ravel()
-            # Interval widths, for the sd of a long-tailed prior says little.
-            if np.ptp(np.quantile(after, TAILS)) > 0.75 * np.ptp(np.quantile(before, TAILS)):
-                tight.append(name)
+    prior = {name: known[name].ravel() for name in names if name in known}
     missing = [name for name in names if name not in prior]
-    shows = (
-        f"The data taught little about {listing(tight)}: the posterior is nearly as wide as the "
-        "prior."
-        if tight
-        else f"The posterior is much narrower than the prior for {len(prior)} of "
-        f"{quantity(len(names), 'parameter')}."
-    )
+    shows = _what_was_learnt({name: (prior[name], posterior[name]) for name in prior})
     if missing:
         shows += f" No prior draws for {listing(missing)}: {NOT_ASSESSED}."
     return Panel(
@@ -212,6 +198,38 @@ def prior_posterior_panel(run: Run) -> Panel:
         "Prior tails beyond the central 96% are cut.",
         shows=shows,
     )
+
+
+def _what_was_learnt(both: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
+    """Where the data taught most and least, and where they surprised: from (prior, posterior)."""
+    if not both:
+        return ""
+    # Interval widths, for the sd of a long-tailed prior says little.
+    width = {
+        name: np.ptp(np.quantile(after, TAILS)) / max(np.ptp(np.quantile(before, TAILS)), 1e-300)
+        for name, (before, after) in both.items()
+    }
+    told = {name: f"{name} ({count(100 * width[name])}%)" for name in width}
+    order = sorted(width, key=lambda name: width[name])
+    said = "Width of the posterior's interval, as a share of the prior's: "
+    if len(order) > 1:
+        said += f"least for {told[order[0]]}, most for {told[order[-1]]}."
+    else:
+        said += f"{told[order[0]]}."
+    tight = [told[name] for name in order[::-1] if width[name] > 0.75]
+    if tight:
+        said += f" The data taught little about {listing(tight)}."
+    strange = [
+        name
+        for name, (before, after) in both.items()
+        if not TAILS[0] <= (before < np.median(after)).mean() <= TAILS[1]
+    ]
+    if strange:
+        said += (
+            f" Outside the prior's own 90% interval: the median of {listing(strange)}; data and "
+            "prior disagree there."
+        )
+    return said
 
 
 def prior_rows(run: Run) -> list[dict[str, Any]]:

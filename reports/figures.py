@@ -146,6 +146,18 @@ def short(name: str, limit: int = 34) -> str:
     return name if len(name) <= limit else name[: limit - 1].rstrip() + "…"
 
 
+def folded(name: str, width: int = 26, lines: int = 3) -> str:
+    """A label on as many lines as it needs; what ``lines`` lines do not hold is cut and marked."""
+    rows = [""]
+    for word in re.findall(r"[^\s_/-]+[\s_/-]*|[\s_/-]+", name):
+        if rows[-1] and len((rows[-1] + word).rstrip()) > width:
+            rows.append("")
+        rows[-1] += word
+    if len(rows) > lines:
+        rows[lines - 1 :] = [short("".join(rows[lines - 1 :]), width)]
+    return "\n".join(row.rstrip() for row in rows)
+
+
 def breaks(axes: Axes, run: Any) -> list[str]:
     """Draw the knot and changes of definition on a year axis; returns what was drawn, in words."""
     drawn: list[str] = []

@@ -19,6 +19,7 @@ from reports.figures import (
     band,
     count_axis,
     ecdf_difference,
+    folded,
     name_points,
     new_figure,
     short,
@@ -337,7 +338,7 @@ def plot_worst_las(
         band(axes, years, lower, upper, color=ACCENT_PALE, label="replicated, 90%")
         axes.vlines(years, ends[0], ends[1], color=OBSERVED, linewidth=1)
         axes.scatter(years, ends[2], color=OBSERVED, s=12, zorder=3, label="observed")
-        axes.set_title(short(cells["name"].iloc[mine[0]], 26), fontsize=8.5)
+        axes.set_title(folded(cells["name"].iloc[mine[0]], 28, 2), fontsize=8.5)
         year_axis(axes, years, label=False)
         axes.set_xticks(years[:: max(1, len(years) // 3)])
         if min(ends[0].min(), lower.min()) >= 0:

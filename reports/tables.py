@@ -18,7 +18,9 @@ from reports.wording import (
     number,
     plain,
     probability,
+    quantity,
     with_unit,
+    within_sentence,
 )
 
 # Tables longer than this start closed.
@@ -141,6 +143,45 @@ def checks(run: Run) -> list[dict[str, str]]:
             }
         )
     return rows
+
+
+def misfit_summary(misfits: list[dict[str, str]]) -> str:
+    """How many checks did not pass, and which: one line that stands for all of them."""
+    parts = []
+    for status, singular, plural in (
+        ("misfit", "named misfit", ""),
+        (NOT_ASSESSED, f"predictive check {NOT_ASSESSED}", f"predictive checks {NOT_ASSESSED}"),
+    ):
+        labels = [row["label"] for row in misfits if row["status"] == status]
+        if labels:
+            # Labels hold commas of their own.
+            named = "; ".join(within_sentence(label) for label in labels[:3])
+            more = f"; {count(len(labels) - 3)} more" if len(labels) > 3 else ""
+            parts.append(f"{quantity(len(labels), singular, plural)}: {named}{more}")
+    return ". ".join(parts)
+
+
+def option_rows(run: Run) -> list[dict[str, str]]:
+    """Options as one reads them: several values are listed, yes and no are words."""
+
+    def words(value: Any) -> str:
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, list):
+            return ", ".join(map(words, value)) or "none"
+        if isinstance(value, dict):
+            return ", ".join(f"{key}: {words(item)}" for key, item in value.items()) or "none"
+        return limit(value) if isinstance(value, float) else str(value)
+
+    return [
+        {
+            "name": str(row["name"]),
+            "value": words(row.get("value")),
+            "meaning": str(row.get("meaning") or ""),
+            "choices": words(row.get("choices") or []) if row.get("choices") else "",
+        }
+        for row in run.spec.get("options", [])
+    ]
 
 
 def advisory(run: Run, *, sensitivity: bool) -> list[dict[str, str]]:

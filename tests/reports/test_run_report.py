@@ -12,9 +12,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from reports.computation import _what_was_learnt
 from reports.run_folder import Run
 from reports.run_report import SECTIONS, render_run
 from reports.tables import judge
@@ -228,6 +230,53 @@ def test_verdict_without_gates_is_no_pass(copied: Path) -> None:
     run = Run.read(copied)
     run.verdict["gates"] = []
     assert not judge(run).reportable
+
+
+def test_many_misfits_fold_into_one_line_with_their_number(copied: Path, rendered: Render) -> None:
+    verdict = json.loads((copied / "verdict.json").read_text())
+    check = verdict["predictive_checks"][0]
+    many = [check | {"status": "misfit", "label": f"Check {i}, referrals"} for i in range(17)]
+    edit_json(copied / "verdict.json", predictive_checks=many)
+    page = rendered(copied)
+    assert '<details class="warning misfits">' in page
+    assert (
+        "17 named misfits: check 0, referrals; check 1, referrals; check 2, referrals; 14 more"
+        in (plain(page))
+    )
+    assert page.count(">named misfit</strong>") == 17
+    assert page.index("17 named misfits") < page.index("<figure")
+    edit_json(copied / "verdict.json", predictive_checks=many[:1])
+    assert '<details class="warning misfits" open>' in rendered(copied)
+
+
+def test_options_are_read_as_words(copied: Path, rendered: Render) -> None:
+    options = [
+        {"name": "outcomes", "value": ["referrals", "section47"], "choices": [], "meaning": "m"},
+        {"name": "curvature", "value": False, "choices": [True, False], "meaning": "m"},
+        {"name": "adjustment", "value": [], "choices": [], "meaning": "m"},
+    ]
+    edit_json(copied / "spec.json", options=options)
+    page = rendered(copied)
+    assert "<b>referrals, section47</b>" in page
+    assert "<b>no</b>" in page
+    assert "<b>none</b>" in page
+    assert "[" not in page[page.index("Options of this run") : page.index("Priors beside")]
+
+
+def test_what_the_data_taught_names_most_least_and_conflict() -> None:
+    rng = np.random.default_rng(1)
+    before = rng.normal(0, 1, 4000)
+    said = _what_was_learnt(
+        {
+            "sharp": (before, 0.2 + 0.05 * before),
+            "vague": (before, 0.9 * before),
+            "far": (before, rng.normal(4, 0.2, 4000)),
+        }
+    )
+    assert "least for sharp (5%), most for vague (90%)" in said
+    assert "taught little about vague (90%)" in said
+    assert "median of far" in said
+    assert _what_was_learnt({}) == ""
 
 
 def test_incomplete_loosened_and_misfit_are_said(copied: Path, rendered: Render) -> None:

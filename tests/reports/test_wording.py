@@ -8,7 +8,7 @@ import pytest
 
 from data_prep import indicators
 from reports import wording
-from reports.figures import ecdf_difference, simultaneous_band
+from reports.figures import ecdf_difference, folded, simultaneous_band
 
 
 @pytest.mark.parametrize(
@@ -117,3 +117,13 @@ def test_models_and_reports_say_a_label_alike() -> None:
     registry = [*indicators.MEASURES.values(), *indicators.INDICATORS.values()]
     for label in [*(item.label for item in registry), *indicators.NAMES, *wording.NAMES]:
         assert wording.within_sentence(label) == indicators.within_sentence(label)
+
+
+def test_labels_are_folded_and_not_cut() -> None:
+    assert folded("Child protection plans started", 26) == "Child protection plans\nstarted"
+    assert folded("la_level_correlation, cpp_starts", 16) == "la_level_\ncorrelation,\ncpp_starts"
+    assert folded("short", 26) == "short"
+    cut = folded("one two three four five six seven", 9, lines=2)
+    assert cut.count("\n") == 1
+    assert cut.endswith("…")
+    assert all(len(line) <= 9 for line in cut.split("\n"))
