@@ -279,10 +279,13 @@ def _calibrate(args: argparse.Namespace) -> int:
 
 def _report(args: argparse.Namespace) -> int:
     from experiments import store
+    from experiments.authorities import add_missing
     from experiments.runs import read_entry, stale_reasons
 
     run = store.resolve_run(args.run_name)
     stale = stale_reasons(read_entry(run))
+    for reason in add_missing(run):
+        print(f"Left out: {reason}")
     _render(run, stale)
     for reason in stale:
         print(f"Stale: {reason}")

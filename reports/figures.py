@@ -104,10 +104,21 @@ def embed(figure: Figure, footer: str) -> tuple[str, int, int]:
     nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
     figure.savefig(buffer, format="svg", metadata=nothing)
     svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :].replace("'DejaVu Sans', ", "").replace("'DejaVu Sans'", "")
-    svg = re.sub(r"(font: [^;\"]*?px) ?[^;\"]*", rf"\1 {PAGE_FONT}", svg)
-    encoded = base64.b64encode(svg.encode()).decode()
+    encoded = base64.b64encode(_smaller(svg[svg.index("<svg") :]).encode()).decode()
     return f"data:image/svg+xml;base64,{encoded}", round(width * 96), round(height * 96)
+
+
+def _smaller(svg: str) -> str:
+    """The same picture in fewer characters: maps have thousands of points and hundreds of labels.
+
+    Labels are set in the page's typeface, which stands once.
+    """
+    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.S)
+    svg = re.sub(r"(?<=[\"; ])font-family: [^;\"]*;? ?", "", svg)
+    svg = re.sub(r" transform=\"rotate\(-0 [^\"]*\"", "", svg)
+    # A thousandth of a point.
+    svg = re.sub(r"(\d\.\d{3})\d+", r"\1", svg)
+    return svg.replace("<defs>", f"<defs><style>text{{font-family:{PAGE_FONT}}}</style>", 1)
 
 
 # -- axes --------------------------------------------------------------------------------------

@@ -1,12 +1,14 @@
 """What every page shares: templates, figures shown as pictures, writing whole or not at all."""
 
 import base64
+import json
 import os
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from reports.figures import HERE, Panel, embed
 
@@ -38,6 +40,14 @@ def download(path: Path) -> str:
     if not path.is_file():
         return ""
     return f"data:text/csv;base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def script_data(document: Any) -> Markup:
+    """JSON for a page's own script; no text in it can end the element that holds it."""
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)
 
 
 def write_page(path: Path, html: str) -> Path:

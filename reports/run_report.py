@@ -7,8 +7,11 @@ from typing import Any
 
 from reports import computation, criticism, tables
 from reports.answers import answer_panels
+from reports.authorities import explorer_data, ranked
 from reports.figures import Panel, house_style
-from reports.pages import download, environment, show_panel, write_page
+from reports.figures_authorities import chosen_panels
+from reports.figures_maps import map_panels, residual_map_panels
+from reports.pages import download, environment, script_data, show_panel, write_page
 from reports.run_folder import Run
 from reports.sensitivity import sensitivity_panels
 from reports.wording import NOT_ASSESSED, NOT_ESTIMABLE
@@ -22,6 +25,7 @@ SECTIONS = (
     ("computation", "Computation", "Computation"),
     ("criticism", "Criticism", "Criticism"),
     ("sensitivity", "Sensitivity", "Sensitivity"),
+    ("authorities", "Local authorities", "LAs"),
     ("estimands", "Estimands", "Estimands"),
     ("provenance", "Provenance", "Provenance"),
 )
@@ -44,7 +48,7 @@ def render_run(run_folder: Path, stale: Sequence[str] = ()) -> Path:
 
 
 def _context(run: Run) -> dict[str, Any]:
-    verdict = tables.judge(run)
+    verdict, found = tables.judge(run), ranked(run)
     stamp = run.kind[:1].upper() + run.kind[1:]
     if not verdict.reportable:
         stamp += " · NOT REPORTABLE"
@@ -83,7 +87,11 @@ def _context(run: Run) -> dict[str, Any]:
         "sensitivity": [] if run.sensitivity else tables.advisory(run, sensitivity=True),
         "sensitivity_panels": shown(sensitivity_panels(run)),
         "estimands": tables.estimand_tables(run),
-        "la_table": tables.la_table(run),
+        "la_table": tables.la_table(run, found),
+        "explorer": script_data(explorer_data(run, found)) if found else "",
+        "chosen": shown(chosen_panels(run)),
+        "maps": shown(map_panels(run)),
+        "residual_maps": shown(residual_map_panels(run)),
         "downloads": {name: download(run.folder / name) for name in DOWNLOADS},
         "provenance": tables.provenance_rows(run),
     }

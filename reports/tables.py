@@ -1,10 +1,12 @@
 """Tables of a run report: verdict, data, estimands, provenance, as plain rows for the templates."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from reports.authorities import Quantity, rank_words
 from reports.run_folder import SUMMARY_COLUMNS, Run
 from reports.wording import (
     NOT_ASSESSED,
@@ -344,8 +346,12 @@ class LaTable:
     rows: list[dict[str, Any]]
 
 
-def la_table(run: Run) -> LaTable:
-    """Join what is known of each LA; the whole table sorts and filters in the page."""
+def la_table(run: Run, ranked: Sequence[Quantity] = ()) -> LaTable:
+    """Join what is known of each LA; the whole table sorts and filters in the page.
+
+    ``ranked`` are quantities whose ranks are known: these stand below their estimates.
+    """
+    places = {(one.estimand, one.outcome): one.table for one in ranked}
     with_la = run.estimands[run.estimands["la"].notna()]
     others = [
         name for name in run.estimands.columns if name not in (*SUMMARY_COLUMNS, "la", "year")
@@ -374,14 +380,18 @@ def la_table(run: Run) -> LaTable:
     codes = sorted(with_la["la"].unique(), key=lambda code: run.la_name(code))
     for code in codes:
         values = []
-        for by_la in cells.values():
+        for name, by_la in cells.items():
             row = by_la.get(code)
+            place = places.get((name[0], name[1] if len(name) > 1 and name[1] != "nan" else ""))
             text = estimate(row) if row else None
             values.append(
                 {
                     "mean": text.mean if text else NOT_ESTIMABLE,
                     "interval": text.interval if text else "",
                     "value": repr(float(row["mean"])) if row and is_number(row["mean"]) else "",
+                    "rank": ""
+                    if place is None or code not in place.index
+                    else rank_words(place.loc[code].to_dict()),
                 }
             )
         rows.append({"name": run.la_name(code), "region": run.la_region(code), "cells": values})

@@ -1,11 +1,13 @@
 "use strict";
 // What every page shares; everything reads without this script.
 (() => {
+  document.documentElement.classList.add("js");
   // A region that scrolls sideways or down can be reached by keyboard and says what it is.
   const regions = document.querySelectorAll(".table, .plot, pre");
   const nameOf = (region) =>
     region.querySelector("caption")?.textContent ||
-    region.closest("figure")?.querySelector("h3")?.textContent || "Code";
+    region.closest("figure")?.querySelector("h3")?.textContent ||
+    region.querySelector("svg")?.getAttribute("aria-label") || "Code";
   const mark = () => {
     for (const region of regions) {
       const scrolls =
