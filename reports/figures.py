@@ -121,6 +121,21 @@ def _smaller(svg: str) -> str:
     return svg.replace("<defs>", f"<defs><style>text{{font-family:{PAGE_FONT}}}</style>", 1)
 
 
+def contrast(one: Any, other: Any) -> float:
+    """Contrast ratio of two colours, from 1 to 21, by WCAG 2.2."""
+    lights = []
+    for colour in (one, other):
+        parts = np.array(mpl.colors.to_rgb(colour))
+        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        lights.append(float(linear @ [0.2126, 0.7152, 0.0722]) + 0.05)
+    return max(lights) / min(lights)
+
+
+def readable_on(colour: Any) -> str:
+    """Black or white, whichever stands out more; one of them always has a contrast of 4.5."""
+    return max(("black", "white"), key=lambda text: contrast(text, colour))
+
+
 # -- axes --------------------------------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ from reports.figures import (
     folded,
     name_points,
     new_figure,
+    readable_on,
     short,
     simultaneous_band,
     tick,
@@ -304,10 +305,9 @@ def plot_region_residuals(table: pd.DataFrame) -> Figure:
     values = table.to_numpy(dtype=float)
     axes.imshow(values, aspect="auto", cmap=DIVERGING, vmin=-4, vmax=4, interpolation="nearest")
     for i, j in zip(*np.nonzero(np.abs(values) >= 2), strict=True):
-        dark = abs(values[i, j]) > 2.3
         text = f"{values[i, j]:+.1f}".replace("-", "−")
         style = {"ha": "center", "va": "center", "fontsize": 7.5}
-        axes.text(j, i, text, color="white" if dark else INK, **style)
+        axes.text(j, i, text, color=readable_on(DIVERGING((values[i, j] + 4) / 8)), **style)
     years = [str(year) for year in table.columns]
     step = max(1, -(-len(years) // 14))
     axes.set_xticks(range(0, len(years), step), years[::step])

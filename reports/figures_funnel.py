@@ -21,6 +21,7 @@ from reports.figures import (
     folded,
     new_figure,
     not_assessed,
+    readable_on,
     tick,
     year_axis,
 )
@@ -248,8 +249,8 @@ def _correlations(run: Run) -> Panel:
         read="Left: do authorities with a high rate per child at one stage have one at another, "
         "beyond deprivation? Right: the same of gates, where neighbours share a count (in one "
         "above, in the other below) and would correlate negatively had stages nothing to do with "
-        "one another: right is no evidence that one gate makes up for another. Grey: the "
-        "interval holds zero.",
+        "one another: right is no evidence that one gate makes up for another. Bold: the "
+        "interval is clear of zero.",
         shows=f"Strongest per child: {strongest(rates)}; of gates: {strongest(gates)}.",
         interval=run.interval,
     )
@@ -266,7 +267,6 @@ def plot_correlations(rates: pd.DataFrame, gates: pd.DataFrame, labels: dict[str
             at = names.index(str(row["outcome"])), names.index(str(row["other_outcome"]))
             table[at] = float(row["mean"])
             unclear = float(row["lower"]) <= 0 <= float(row["upper"])
-            colour = "#7a828b" if unclear else INK
             axes.text(
                 at[1],
                 at[0],
@@ -274,7 +274,8 @@ def plot_correlations(rates: pd.DataFrame, gates: pd.DataFrame, labels: dict[str
                 ha="center",
                 va="center",
                 fontsize=7.5,
-                color=colour,
+                color=readable_on(DIVERGING((float(row["mean"]) + 1) / 2)),
+                fontweight="normal" if unclear else "bold",
             )
         axes.imshow(table, cmap=DIVERGING, vmin=-1, vmax=1, aspect="auto")
         axes.set_title(title, fontsize=9)

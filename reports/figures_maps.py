@@ -24,6 +24,7 @@ from reports.figures import (
     capital,
     count_axis,
     not_assessed,
+    readable_on,
 )
 from reports.run_folder import Run
 from reports.wording import count, listing, number, quantity, with_unit
@@ -261,13 +262,12 @@ def _add(
 
 
 def _letter(axes: Axes, places: Mapping[str, Any], shading: Shading) -> None:
-    """Three letters of each name within its square, dark on pale and pale on dark."""
+    """Three letters of each name within its square."""
     for code, (column, row) in places["tiles"].items():
         name = str(places["las"].get(code, {}).get("name") or code)
         colour = SOFT
         if code in shading.value.index:
-            red, green, blue, _ = shading.colours(shading.norm(float(shading.value[code])))
-            colour = "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else INK
+            colour = readable_on(shading.colours(shading.norm(float(shading.value[code]))))
         axes.text(
             column,
             row,

@@ -12,6 +12,7 @@ from reports.figures import (
     GREY,
     INK,
     OBSERVED,
+    SOFT,
     WIDTH,
     Panel,
     count_axis,
@@ -96,7 +97,7 @@ def plot_scaling(table: pd.DataFrame, names: list[str], limit: float) -> Figure:
                 )
             text = "–" if np.isnan(value) else f"{value:.3f}"
             style: Any = {"fontsize": 8, "ha": "center", "va": "center"}
-            axes.text(column, row, text, color=INK if moves else GREY, **style)
+            axes.text(column, row, text, color=INK if moves else SOFT, **style)
     axes.set_xticks(range(len(hyperpriors)), hyperpriors, fontsize=7.5, rotation=30, ha="left")
     axes.xaxis.tick_top()
     axes.set_yticks(range(len(names)), [folded(name, 46, 2) for name in names], fontsize=8)

@@ -124,6 +124,11 @@
     const k = Math.min(Math.floor(at), data.colours.length - 2), rest = at - k;
     return data.colours[k].map((c, j) => Math.round(c + rest * (data.colours[k + 1][j] - c)));
   };
+  // Black or white, whichever has the larger contrast by WCAG.
+  const inkOn = (rgb) => {
+    const [r, g, b] = rgb.map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
+  };
   const tileMap = (quantity, own) => {
     const placed = data.las.map((la, i) => [la, i]).filter(([la]) => la.tile);
     if (!placed.length) return null;
@@ -151,14 +156,13 @@
     for (const [la, i] of placed) {
       const row = quantity.rows[i];
       if (!row) {
-        const [group, , text] = square(la.tile, "#fff", `${la.name}: no estimate`, `×${la.name}`, OTHER, true);
+        const [group, , text] = square(la.tile, "#fff", `${la.name}: no estimate`, `×${la.name}`, "#5a6673", true);
         group.append(text);
         svg.append(group);
         continue;
       }
       const rgb = colourOf((row.m - from) / (to - from || 1));
-      const dark = 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2] < 128;
-      const [group, box, text] = square(la.tile, `rgb(${rgb})`, label(i, row), la.name, dark ? "#fff" : INK);
+      const [group, box, text] = square(la.tile, `rgb(${rgb})`, label(i, row), la.name, inkOn(rgb));
       if (row.side === "interval holds it") group.append(shape("rect", { ...box, fill: "url(#hatch)", opacity: 0.75 }));
       group.append(text);
       if (String(i) === own) group.append(shape("rect", { ...box, fill: "none", stroke: OWN, "stroke-width": 4 }));

@@ -7,7 +7,9 @@
   const nameOf = (region) =>
     region.querySelector("caption")?.textContent ||
     region.closest("figure")?.querySelector("h3")?.textContent ||
-    region.querySelector("svg")?.getAttribute("aria-label") || "Code";
+    region.querySelector("svg")?.getAttribute("aria-label") ||
+    region.closest("details")?.querySelector("summary")?.textContent ||
+    `${region.closest("section")?.querySelector("h2")?.textContent ?? "Page"}, verbatim`;
   const mark = () => {
     for (const region of regions) {
       const scrolls =

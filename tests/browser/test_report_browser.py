@@ -1,30 +1,15 @@
 """The report in a real browser, where there is one: quiet console, nothing wider than a phone."""
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from reports.run_report import render_run
+from tests.browser.axe import CHROMIUM, chromium
 from tests.factories import make_run
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path")
-
-QUIET = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--enable-logging=stderr",
-    "--v=0",
-)
 
 # Reports the page's own width inside a frame as narrow as a phone: a headless window cannot be.
 PROBE = """<!doctype html><meta charset="utf-8"><title>waiting</title>
@@ -41,7 +26,18 @@ document.getElementById("page").addEventListener("load", (event) => {{
   const values = cells.map((cell) => Number(cell.dataset.v));
   const sorted = values.every((value, i) => i === 0 || values[i - 1] <= value);
   const out = document.createElement("p");
-  out.textContent = `width=${{page.documentElement.scrollWidth}} shown=${{shown.length}} ` +
+  const own = page.getElementById("la-own"), quantity = page.getElementById("la-quantity");
+  own.value = [...own.options].find((option) => option.text === "Northmere 7").value;
+  quantity.value = "1";
+  quantity.dispatchEvent(new Event("change"));
+  const chosen = [...page.querySelectorAll("#la-chosen tbody th")].map((th) => th.firstChild.data);
+  out.textContent = `said=${{page.getElementById("la-said").textContent}}; ` +
+    `chosen=${{chosen.join(", ")}}; ` +
+    `marks=${{page.querySelectorAll("#la-caterpillar .mark").length}} ` +
+    `tiles=${{page.querySelectorAll("#la-tiles .mark").length}} ` +
+    `static=${{[...page.querySelectorAll(".static")].some((e) => e.offsetHeight)}} ` +
+    `nan=${{/NaN|undefined/.test(page.querySelector(".explorer").innerHTML)}} ` +
+    `width=${{page.documentElement.scrollWidth}} shown=${{shown.length}} ` +
     `sorted=${{sorted}} buttons=${{page.querySelectorAll("button.csv").length}}`;
   document.body.append(out);
 }});
@@ -52,11 +48,6 @@ document.getElementById("page").addEventListener("load", (event) => {{
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = make_run(tmp_path_factory.mktemp("browser") / "run", names={0: "A" * 60 + " + B" * 20})
     return render_run(run)
-
-
-def chromium(page: Path, profile: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [str(CHROMIUM), *QUIET, f"--user-data-dir={profile}", *arguments, page.as_uri()]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
 
 
 def test_console_is_quiet(page: Path, tmp_path: Path) -> None:
@@ -71,6 +62,16 @@ def test_nothing_overflows_and_the_table_works(page: Path, tmp_path: Path, width
     probe = tmp_path / "probe.html"
     probe.write_text(PROBE.format(width=width, source=source), encoding="utf-8")
     done = chromium(probe, tmp_path / "profile", "--virtual-time-budget=8000", "--dump-dom")
+    explored = re.search(
+        r"said=(.*?); chosen=(.*?); marks=(\d+) tiles=(\d+) static=(\w+) nan=(\w+)", done.stdout
+    )
+    assert explored, done.stderr[-2000:]
+    assert explored[1].startswith("Northmere 7: ")
+    assert "rank " in explored[1]
+    names = explored[2].split(", ")
+    assert {"Northmere 4", "Northmere 5", "Northmere 6", "Northmere 7"} <= set(names)
+    # One authority of the map was not fitted.
+    assert (explored[3], explored[4], explored[5], explored[6]) == ("12", "13", "false", "false")
     found = re.search(r"width=(\d+) shown=(\d+) sorted=(\w+) buttons=(\d+)</p>", done.stdout)
     assert found, done.stderr[-2000:]
     assert int(found[1]) <= width
