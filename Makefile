@@ -47,7 +47,7 @@ cube_name = $(or $(NAME),published-$(YEARS))
 default_cube = $(if $(CUBE),,results/cubes/simulated.nc)
 
 .PHONY: help setup fit check report list data data-list cube profile simulate test recovery calibrate aftermath-study docs lint lock clean
-.PHONY: runs prune export import fits multiverse findings site compare sensitivity test-slow test-browser
+.PHONY: runs prune export import fits multiverse findings site compare sensitivity test-slow test-browser la-page
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -110,6 +110,9 @@ cube: setup ## build and report published England: RAW=folder YEARS=2010-2014 [N
 
 profile: setup ## one authority's series: LA="Leeds" [CUBE=]
 	@$(PY) -m data_prep profile --la '$(LA)' $(if $(CUBE),--cube '$(CUBE)')
+
+la-page: setup ## one authority across models, from stored runs: LA="Leeds" [CUBE=]
+	@$(PY) -m experiments la-page --la '$(LA)' $(if $(CUBE),--cube '$(CUBE)')
 
 simulate: setup ## build simulated England again
 	@$(PY) -m data_prep simulate

@@ -20,6 +20,7 @@ from experiments import (
     commands_compare,
     commands_findings,
     commands_fits,
+    commands_la_page,
     commands_multiverse,
     commands_sensitivity,
     commands_site,
@@ -104,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         commands_sensitivity,
         commands_store,
         commands_site,
+        commands_la_page,
     ):
         module.add_commands(commands)
     report = commands.add_parser("report", help="render the report of a run again")

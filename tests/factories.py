@@ -38,6 +38,7 @@ def make_run(
     predictive_draws: int = 100,
     names: dict[int, str] | None = None,
     seed: int = 11,
+    first_code: str = "E06000001",
     criticised: bool = True,
 ) -> Path:
     """Write a complete run of ``national_trend`` to ``folder`` and return it.
@@ -45,7 +46,7 @@ def make_run(
     ``names`` replaces the invented names of LAs by position. Groups and files are taken away by
     :func:`without_groups` and plain deletion.
     """
-    maker = _Maker(n_las, years, chains, draws, predictive_draws, names or {}, seed)
+    maker = _Maker(n_las, years, chains, draws, predictive_draws, names or {}, seed, first_code)
     folder.mkdir(parents=True, exist_ok=True)
     tree = maker.trace()
     if criticised:
@@ -112,10 +113,11 @@ class _Maker:
         predictive_draws: int,
         names: dict[int, str],
         seed: int,
+        first_code: str,
     ) -> None:
         self.rng = np.random.default_rng(seed)
         self.years = np.array(years)
-        self.codes = [f"E{6_000_001 + i:08d}" for i in range(n_las)]
+        self.codes = [f"{first_code[0]}{int(first_code[1:]) + i:08d}" for i in range(n_las)]
         self.names = [names.get(i, f"Northmere {i + 1}") for i in range(n_las)]
         self.regions = [REGIONS[i % len(REGIONS)] for i in range(n_las)]
         self.shape = (chains, draws)

@@ -6,7 +6,7 @@
   const regions = document.querySelectorAll(".table, .plot, pre");
   const nameOf = (region) =>
     region.querySelector("caption")?.textContent ||
-    region.closest("figure")?.querySelector("h3")?.textContent ||
+    region.closest("figure")?.querySelector("h3, h4")?.textContent ||
     region.querySelector("svg")?.getAttribute("aria-label") ||
     region.closest("details")?.querySelector("summary")?.textContent ||
     `${region.closest("section")?.querySelector("h2")?.textContent ?? "Page"}, verbatim`;

@@ -10,6 +10,7 @@ import pytest
 from experiments.compare import leave_one_out, read_side, write_comparison
 from reports.comparison_report import render_comparison
 from reports.data_report import render_data_report
+from reports.la_report import Source, render_la_page
 from reports.multiverse_report import render_multiverse
 from reports.run_report import render_run
 from tests.browser.axe import AXE, CHROMIUM, WIDTHS, judge
@@ -95,12 +96,23 @@ def multiverse_page(folder: Path) -> Path:
     return render_multiverse(folder)
 
 
+def la_page(folder: Path) -> Path:
+    cube = write_cube(make_tree(), folder, FINDINGS)
+    sources = []
+    for name in ("national_trend", "national_trend--linear", "national_trend--failed"):
+        run = make_run(folder / name, n_las=9, draws=20, first_code="S90000001")
+        sources.append(Source(run, name, "national_trend", ("code of the model changed",)))
+    edit_json(run / "verdict.json", reportable=False)
+    return render_la_page(folder / "la.html", cube, 2, sources, 3)
+
+
 PAGES = {
     "run": run_page,
     "failed run": failed_run_page,
     "data": data_page,
     "comparison": comparison_page,
     "multiverse": multiverse_page,
+    "authority": la_page,
 }
 
 
