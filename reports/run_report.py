@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reports import computation, criticism, tables
-from reports.answers import answer_panels
+from reports.answers import answer_panels, drawn_from
 from reports.authorities import explorer_data, ranked
 from reports.figures import Panel, house_style
 from reports.figures_authorities import chosen_panels
@@ -54,7 +54,10 @@ def _context(run: Run) -> dict[str, Any]:
         stamp += " · NOT REPORTABLE"
 
     def shown(panels: list[Panel]) -> list[dict[str, Any]]:
-        return [show_panel(panel, stamp) for panel in panels]
+        return [
+            show_panel(panel, stamp) | {"estimands": " ".join(drawn_from(run, panel.key))}
+            for panel in panels
+        ]
 
     return {
         "run": run,
@@ -97,4 +100,4 @@ def _context(run: Run) -> dict[str, Any]:
     }
 
 
-DOWNLOADS = ("estimands.csv", "diagnostics.csv")
+DOWNLOADS = ("estimands.csv", "diagnostics.csv", "ranks.csv")

@@ -135,7 +135,7 @@
     const size = 30, every = [...placed.map(([la]) => la.tile), ...data.without.map((la) => la.tile)];
     const columns = Math.max(...every.map(([c]) => c)) + 1, lines = Math.max(...every.map(([, r]) => r)) + 1;
     const [from, to] = quantity.ends;
-    const svg = shape("svg", { viewBox: `0 0 ${columns * size} ${lines * size + 54}`, role: "img",
+    const svg = shape("svg", { viewBox: `0 0 ${columns * size} ${lines * size + 68}`, role: "img",
       "aria-label": `${quantity.title}: a grid map of authorities; ` +
         "the table of all authorities has the numbers" });
     const defs = shape("defs", {});
@@ -182,7 +182,9 @@
         shape("text", { x, y: base + 25, "text-anchor": "middle" }, shown(at)));
     }
     svg.append(shape("text", { x: 10, y: base + 38 },
-      `${quantity.unit || quantity.title}; hatched: interval holds ${quantity.reference_words} (${quantity.reference_text}); dashed: no estimate`));
+      `${quantity.unit || quantity.title}; ${data.stamp}, ${data.interval} intervals`),
+      shape("text", { x: 10, y: base + 52 },
+        `hatched: interval holds ${quantity.reference_words} (${quantity.reference_text}); dashed: no estimate`));
     return svg;
   };
 

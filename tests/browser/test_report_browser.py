@@ -1,7 +1,12 @@
 """The report in a real browser, where there is one: quiet console, nothing wider than a phone."""
 
+import base64
+import html
+import json
 import re
 from pathlib import Path
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import pytest
 
@@ -78,3 +83,59 @@ def test_nothing_overflows_and_the_table_works(page: Path, tmp_path: Path, width
     assert found[2] == "1"
     assert found[3] == "true"
     assert int(found[4]) >= 5
+
+
+SAVES = """<!doctype html><meta charset="utf-8"><title>waiting</title>
+<iframe id="page" style="width:1280px;height:800px;border:0" srcdoc="{source}"></iframe>
+<script>
+document.getElementById("page").addEventListener("load", (event) => {{
+  const saved = [], view = event.target.contentWindow, page = event.target.contentDocument;
+  const note = function () {{ saved.push([this.download, this.href]); }};
+  view.HTMLAnchorElement.prototype.click = note;
+  for (const place of ["#figure-national_rate", "#la-tiles + div", "#la-caterpillar + div"]) {{
+    page.querySelectorAll(`${{place}} .files button`).forEach((button) => button.click());
+  }}
+  setTimeout(() => {{
+    const out = document.createElement("p");
+    out.id = "saved";
+    out.textContent = JSON.stringify(saved);
+    document.body.append(out);
+  }}, 3000);
+}});
+</script>"""
+
+
+def test_figures_are_saved_as_svg_png_and_csv(page: Path, tmp_path: Path) -> None:
+    source = html.escape(page.read_text(encoding="utf-8"), quote=True)
+    probe = tmp_path / "saves.html"
+    probe.write_text(SAVES.format(source=source), encoding="utf-8")
+    done = chromium(probe, tmp_path / "profile", "--virtual-time-budget=12000", "--dump-dom")
+    found = re.search(r'<p id="saved">(.*?)</p>', done.stdout, re.S)
+    assert found, done.stderr[-2000:]
+    saved = dict(json.loads(html.unescape(found[1])))
+    assert set(saved) == {
+        "national_rate.svg",
+        "national_rate.png",
+        "national_rate.csv",
+        "la-tiles.svg",
+        "la-tiles.png",
+        "la-caterpillar.svg",
+        "la-caterpillar.png",
+    }
+    for name, href in saved.items():
+        kind, _, content = href.partition(",")
+        if name.endswith(".png"):
+            assert kind == "data:image/png;base64"
+            picture = base64.b64decode(content)
+            assert picture.startswith(b"\x89PNG")
+            # More than a blank sheet.
+            assert len(picture) > 10_000, name
+        elif name.endswith(".csv"):
+            lines = unquote(content).splitlines()
+            assert len(lines) == 11
+            assert all(line.startswith("national_rate,") for line in lines[1:])
+        else:
+            assert kind.startswith("data:image/svg+xml")
+            text = base64.b64decode(content).decode() if "base64" in kind else unquote(content)
+            assert text.lstrip().startswith("<svg")
+            assert ElementTree.fromstring(text).tag.endswith("svg")

@@ -10,12 +10,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from models import CATALOGUE, load_model
+from reports.answers import DRAWN_FROM
 from reports.computation import _what_was_learnt
 from reports.run_folder import Run
 from reports.run_report import SECTIONS, render_run
@@ -349,3 +352,28 @@ def test_reports_import_no_model() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_figures_name_the_estimands_that_they_draw(report: str, complete_run: Path) -> None:
+    held = set(pd.read_csv(complete_run / "estimands.csv")["estimand"])
+    tags = Page(report).tags
+    drawn = {
+        attributes["id"]: set((attributes.get("data-estimands") or "").split())
+        for tag, attributes in tags
+        if tag == "figure"
+    }
+    assert drawn["figure-national_rate"] == {"national_rate"}
+    assert drawn["figure-map-la_growth"] == {"la_growth"}
+    assert drawn["figure-chosen-la_rate"] == {"la_rate"}
+    assert drawn["figure-pareto_k"] == set()
+    assert set().union(*drawn.values()) <= held
+
+
+@pytest.mark.parametrize("model", CATALOGUE)
+def test_every_estimand_that_a_figure_names_is_declared_by_some_model(model: str) -> None:
+    spec = load_model(model)
+    declared = {estimand.name for estimand in spec.declared_estimands(spec.options())}
+    patterns = {name for names in DRAWN_FROM.values() for name in names}
+    found = {name for name in declared if any(fnmatchcase(name, p) for p in patterns)}
+    headline = {e.name for e in spec.declared_estimands(spec.options()) if e.headline}
+    assert found & headline
