@@ -240,7 +240,7 @@ def prior_rows(run: Run) -> list[dict[str, Any]]:
         parameters = prior.get("parameters") or {}
         arguments = ", ".join(f"{key} {value}" for key, value in parameters.items())
         before, after = (_summary(run, group, name) for group in ("prior", "posterior"))
-        if after[0][0] == NOT_ASSESSED:
+        if after[0][1] == NOT_ASSESSED:
             after = _from_estimands(run, name)
         rows.append(
             {
@@ -264,20 +264,20 @@ def _smallest_ess(run: Run, label: str) -> float:
     return float(known.min()) if known.size else np.inf
 
 
-def _summary(run: Run, group: str, name: str) -> list[tuple[str, str]]:
-    """Median and interval as text, one pair for each entry."""
+def _summary(run: Run, group: str, name: str) -> list[tuple[str, str, str]]:
+    """Label (of an entry of a vector), median and interval as text, one triple for each entry."""
     values = run.variable(group, name)
     if values is None:
-        return [(NOT_ASSESSED, "")]
+        return [("", NOT_ASSESSED, "")]
     parts = entries(run, group, name)
     if not parts:
-        return [(f"{count(values[0, 0].size)} values", "")]
-    pairs = []
+        return [("", f"{count(values[0, 0].size)} values", "")]
+    rows = []
     for label, draws in parts.items():
         n = min(draws.size, _smallest_ess(run, label)) if group == "posterior" else draws.size
         low, middle, high = (_quantile(draws, p, n) for p in (TAILS[0], 0.5, TAILS[1]))
-        pairs.append((middle, f"{low} to {high}"))
-    return pairs
+        rows.append((label.partition(", ")[2], middle, f"{low} to {high}"))
+    return rows
 
 
 def _quantile(draws: np.ndarray, p: float, n: float) -> str:
@@ -289,9 +289,9 @@ def _quantile(draws: np.ndarray, p: float, n: float) -> str:
     return number(value, sd=draws.std(), mcse=(high - low) / 2)
 
 
-def _from_estimands(run: Run, name: str) -> list[tuple[str, str]]:
+def _from_estimands(run: Run, name: str) -> list[tuple[str, str, str]]:
     rows = run.estimand(name)
     if len(rows) != 1:
-        return [(NOT_ASSESSED, "")]
+        return [("", NOT_ASSESSED, "")]
     text = estimate(dict(rows.iloc[0]))
-    return [(with_unit(text.mean, text.unit), text.interval)]
+    return [("", with_unit(text.mean, text.unit), text.interval)]
