@@ -6,6 +6,7 @@ added before its report is rendered again.
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,7 @@ def describe_places(cube: xr.DataTree) -> dict[str, Any]:
             for i, code in enumerate(codes)
         },
         "outlines": outlines,
-        "tiles": {
-            code: list(square) for code, square in lay_tiles(outlines, _beside(cube)).items()
-        },
+        "tiles": _tiles(json.dumps(outlines), json.dumps(_beside(cube))),
         "attribution": attribution,
     }
 
@@ -74,15 +73,22 @@ def _outline(geometry: dict[str, Any]) -> dict[str, Any]:
     return {"type": "MultiPolygon", "coordinates": [[ring.tolist()] for ring in rings]}
 
 
-def _beside(cube: xr.DataTree) -> dict[str, set[str]]:
+@lru_cache(maxsize=2)
+def _tiles(outlines: str, beside: str) -> dict[str, list[int]]:
+    """Squares by code, from JSON: they take seconds, and fits of one cube share them."""
+    squares = lay_tiles(json.loads(outlines), json.loads(beside))
+    return {code: list(square) for code, square in squares.items()}
+
+
+def _beside(cube: xr.DataTree) -> dict[str, list[str]]:
     """Authorities that share a border with each."""
     if "adjacency" not in cube.children:
         return {}
     edges = cube["adjacency"].to_dataset()
-    found: dict[str, set[str]] = {}
+    found: dict[str, list[str]] = {}
     for one, other in zip(edges["la_from"].values, edges["la_to"].values, strict=True):
-        found.setdefault(str(one), set()).add(str(other))
-        found.setdefault(str(other), set()).add(str(one))
+        found.setdefault(str(one), []).append(str(other))
+        found.setdefault(str(other), []).append(str(one))
     return found
 
 
