@@ -35,9 +35,7 @@ def chosen_panels(run: Run) -> list[Panel]:
 
 
 def _why_none(run: Run) -> str:
-    if len(run.ranks):
-        return "no estimand of these authorities is ranked"
-    if (run.folder / "ranks.csv").is_file():
+    if run.has_ranks:
         return "the run has no estimand by authority that may be put in order"
     return "the run holds no ranks: 'make report RUN=' adds them while cube and code are unchanged"
 

@@ -179,6 +179,11 @@ class Run:
         """Ranks of authorities by estimand; empty where the run holds none."""
         return _read_estimands(self.folder / "ranks.csv", RANK_COLUMNS)
 
+    @property
+    def has_ranks(self) -> bool:
+        """Whether ranks were taken; of what has none then, none are to be had."""
+        return (self.folder / "ranks.csv").is_file()
+
     @cached_property
     def places(self) -> dict[str, Any]:
         """Neighbours, outlines and squares of authorities; empty where the run holds none."""

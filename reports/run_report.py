@@ -7,7 +7,7 @@ from typing import Any
 
 from reports import computation, criticism, tables
 from reports.answers import answer_panels, drawn_from
-from reports.authorities import explorer_data, ranked
+from reports.authorities import explorer_data, quantities
 from reports.figures import Panel, house_style
 from reports.figures_authorities import chosen_panels
 from reports.figures_maps import map_panels, residual_map_panels
@@ -48,7 +48,8 @@ def render_run(run_folder: Path, stale: Sequence[str] = ()) -> Path:
 
 
 def _context(run: Run) -> dict[str, Any]:
-    verdict, found = tables.judge(run), ranked(run)
+    verdict, found = tables.judge(run), quantities(run)
+    in_order = [quantity for quantity in found if quantity.is_ranked]
     stamp = run.kind[:1].upper() + run.kind[1:]
     if not verdict.reportable:
         stamp += " · NOT REPORTABLE"
@@ -91,7 +92,7 @@ def _context(run: Run) -> dict[str, Any]:
         "sensitivity_panels": shown(sensitivity_panels(run)),
         "estimands": tables.estimand_tables(run),
         "la_table": tables.la_table(run, found),
-        "explorer": script_data(explorer_data(run, found)) if found else "",
+        "explorer": script_data(explorer_data(run, in_order)) if in_order else "",
         "chosen": shown(chosen_panels(run)),
         "maps": shown(map_panels(run)),
         "residual_maps": shown(residual_map_panels(run)),

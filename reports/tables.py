@@ -344,14 +344,18 @@ class LaTable:
 
     columns: list[str]
     rows: list[dict[str, Any]]
+    # Columns that are not to be put in order.
+    unordered: list[bool]
 
 
-def la_table(run: Run, ranked: Sequence[Quantity] = ()) -> LaTable:
-    """Join what is known of each LA; the whole table sorts and filters in the page.
+def la_table(run: Run, found: Sequence[Quantity] = ()) -> LaTable:
+    """Join what is known of each LA; the table sorts and filters in the page.
 
-    ``ranked`` are quantities whose ranks are known: these stand below their estimates.
+    Ranks, where ``found`` knows them, stand below estimates. What a run with ranks gives none for
+    is not to be put in order, in the page either.
     """
-    places = {(one.estimand, one.outcome): one.table for one in ranked}
+    by_name = {(one.estimand, one.outcome): one for one in found}
+    unordered = []
     with_la = run.estimands[run.estimands["la"].notna()]
     others = [
         name for name in run.estimands.columns if name not in (*SUMMARY_COLUMNS, "la", "year")
@@ -374,6 +378,8 @@ def la_table(run: Run, ranked: Sequence[Quantity] = ()) -> LaTable:
             label += f", {year}"
         unit = str(part["unit"].iloc[0])
         columns.append(f"{label} ({unit})" if with_unit("1", unit) != "1" else label)
+        quantity = by_name.get(_quantity_name(name))
+        unordered.append(run.has_ranks and quantity is not None and not quantity.is_ranked)
         records: list[Any] = part.to_dict("records")
         cells[name] = {row["la"]: row for row in records}
     rows = []
@@ -382,20 +388,26 @@ def la_table(run: Run, ranked: Sequence[Quantity] = ()) -> LaTable:
         values = []
         for name, by_la in cells.items():
             row = by_la.get(code)
-            place = places.get((name[0], name[1] if len(name) > 1 and name[1] != "nan" else ""))
+            quantity = by_name.get(_quantity_name(name))
+            is_ranked = quantity is not None and quantity.is_ranked and code in quantity.table.index
             text = estimate(row) if row else None
             values.append(
                 {
                     "mean": text.mean if text else NOT_ESTIMABLE,
                     "interval": text.interval if text else "",
                     "value": repr(float(row["mean"])) if row and is_number(row["mean"]) else "",
-                    "rank": ""
-                    if place is None or code not in place.index
-                    else rank_words(place.loc[code].to_dict()),
+                    "rank": rank_words(quantity.table.loc[code].to_dict())
+                    if quantity is not None and is_ranked
+                    else "",
                 }
             )
         rows.append({"name": run.la_name(code), "region": run.la_region(code), "cells": values})
-    return LaTable(columns, rows)
+    return LaTable(columns, rows, unordered)
+
+
+def _quantity_name(name: tuple[str, ...]) -> tuple[str, str]:
+    """Estimand and outcome, blank where it has none."""
+    return name[0], name[1] if len(name) > 1 and name[1] != "nan" else ""
 
 
 def regime_rows(run: Run) -> list[dict[str, str]]:

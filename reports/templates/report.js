@@ -13,6 +13,7 @@
   };
   for (const table of document.querySelectorAll("table.sortable")) {
     table.querySelectorAll("thead th").forEach((heading, column) => {
+      if ("unordered" in heading.dataset) return;
       const button = document.createElement("button");
       button.type = "button";
       button.append(...heading.childNodes);

@@ -158,3 +158,23 @@ def test_residuals_of_the_last_year_where_authorities_have_levels(run: Run, copi
     assert panel.shows.startswith(f"{int((np.abs(last) >= 2).sum())} of {len(last)} authorities")
     without_groups(copied, "posterior")
     assert "over the years" in residual_map_panels(Run.read(copied))[0].read
+
+
+def test_what_is_not_to_be_put_in_order_does_not_sort(
+    copied: Path, rendered: Callable[[Path], str]
+) -> None:
+    assert "data-unordered" not in _headings(rendered(copied))
+    ranks = pd.read_csv(copied / "ranks.csv")
+    ranks[ranks["estimand"] != "la_growth"].to_csv(copied / "ranks.csv", index=False)
+    page = rendered(copied)
+    (heading,) = re.findall(r"<th[^>]*data-unordered[^>]*>([^<]*)", page)
+    assert "rowth" in heading
+    assert "map-la_growth" not in page
+    assert [one["key"] for one in explorer(page)["quantities"]] == ["la_rate"]
+    # Without ranks nothing is known of what may be ordered.
+    (copied / "ranks.csv").unlink()
+    assert "data-unordered" not in _headings(rendered(copied))
+
+
+def _headings(page: str) -> str:
+    return " ".join(re.findall(r"<th[^>]*>", page))
