@@ -147,6 +147,8 @@ def _reference(
         return Reference(1.0, "as expected")
     for name in _OF_ALL.get(estimand, ()):
         rows = run.estimand(name)
+        if name == "annual_growth" and not _same_first_year(run):
+            continue
         if "outcome" in rows and outcome:
             rows = rows[rows["outcome"].astype(str) == outcome]
         if year is not None:
@@ -154,6 +156,12 @@ def _reference(
         if len(rows) == 1:
             return Reference(float(rows["mean"].iloc[0]), "England")
     return Reference(float(own["mean"].median()), "median authority")
+
+
+def _same_first_year(run: Run) -> bool:
+    """Whether England's rates begin when those of authorities do; growth is of the same years then."""
+    national, own = (run.estimand(name)["year"] for name in ("national_rate", "la_rate"))
+    return len(national) > 0 and len(own) > 0 and national.min() == own.min()
 
 
 def choose(

@@ -9,7 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.authorities import against, choose, quantities, rank_words, ranked, sureness
+from reports.authorities import (
+    Reference,
+    against,
+    choose,
+    quantities,
+    rank_words,
+    ranked,
+    sureness,
+)
 from reports.figures_maps import map_panels, residual_map_panels
 from reports.run_folder import Run
 from tests.factories import edit_json, make_run, without_groups
@@ -36,6 +44,18 @@ def test_quantities_are_estimates_of_authorities_with_their_ranks(run: Run) -> N
     growth = found["la_growth"]
     assert growth.reference.label == "median authority"
     assert growth.reference.value == pytest.approx(growth.table["mean"].median())
+
+
+def test_growth_is_held_against_england_over_the_same_years_alone(copied: Path) -> None:
+    path = copied / "estimands.csv"
+    table = pd.read_csv(path)
+    row = table[table["estimand"] == "slope_change"].assign(estimand="annual_growth", mean=5.5)
+    pd.concat([table, row]).to_csv(path, index=False)
+    assert ranked(Run.read(copied))[1].reference == Reference(5.5, "England")
+    # England's series begins before that of authorities.
+    first = table[(table["estimand"] == "national_rate") & (table["year"] == 2005)]
+    pd.concat([table, row, first.assign(year=2001)]).to_csv(path, index=False)
+    assert ranked(Run.read(copied))[1].reference.label == "median authority"
 
 
 def test_chosen_are_extremes_median_own_and_neighbours_in_order(run: Run) -> None:
