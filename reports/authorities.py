@@ -159,7 +159,7 @@ def _reference(
 
 
 def _same_first_year(run: Run) -> bool:
-    """Whether England's rates begin when those of authorities do; growth is of the same years then."""
+    """Whether England's rates begin when those of authorities do, so that growth is comparable."""
     national, own = (run.estimand(name)["year"] for name in ("national_rate", "la_rate"))
     return len(national) > 0 and len(own) > 0 and national.min() == own.min()
 

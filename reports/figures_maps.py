@@ -256,6 +256,8 @@ def _add(
             linewidths=width,
             hatch=hatch or None,
             rasterized=is_raster,
+            # Blended edges would make the picture three times as large.
+            antialiaseds=not is_raster,
             clip_on=False,
         )
     )
