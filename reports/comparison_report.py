@@ -48,8 +48,18 @@ def render_comparison(folder: Path) -> Path:
     kinds = list(dict.fromkeys(run["kind"] for run in document["runs"]))
     stamp = " and ".join(kind[:1].upper() + kind[1:] for kind in kinds)
     with house_style():
-        forests = [show_panel(p, stamp) for p in forest_panels(document, tables["estimands"])]
-        predictions = [show_panel(p, stamp) for p in score_panels(document, tables["predictive"])]
+        # A key names the estimand or the hold-out whose numbers are drawn.
+        forests = [
+            show_panel(panel, stamp, ("estimands", "estimand", [panel.key.split("-")[1]]))
+            for panel in forest_panels(document, tables["estimands"])
+        ]
+        kinds_held = list(dict.fromkeys(tables["predictive"]["holdout"]))
+        predictions = [
+            show_panel(panel, stamp, ("predictive", "holdout", [kind]))
+            for panel, kind in zip(
+                score_panels(document, tables["predictive"]), kinds_held or [""], strict=True
+            )
+        ]
     html = (
         environment()
         .get_template("comparison.html")

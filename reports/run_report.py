@@ -56,7 +56,7 @@ def _context(run: Run) -> dict[str, Any]:
 
     def shown(panels: list[Panel]) -> list[dict[str, Any]]:
         return [
-            show_panel(panel, stamp) | {"estimands": " ".join(drawn_from(run, panel.key))}
+            show_panel(panel, stamp, ("estimands", "estimand", drawn_from(run, panel.key)))
             for panel in panels
         ]
 

@@ -16,22 +16,25 @@
     made.addEventListener("click", act);
     return made;
   };
-  // Rows of the whole file of estimands that belong to some of them.
-  const whole = document.getElementById("estimands-csv");
-  let lines = null;
-  const rowsOf = (names) => {
-    if (!lines) {
-      const bytes = Uint8Array.from(atob(whole.href.split(",")[1]), (c) => c.charCodeAt(0));
-      lines = new TextDecoder().decode(bytes).split(/\r?\n/);
+  // Rows of a file that the page offers whole, chosen by the values of one column.
+  const fields = (line) =>
+    (line.match(/("([^"]|"")*"|[^,]*)(,|$)/g) ?? []).map((f) => f.replace(/,$/, "").replace(/^"(.*)"$/, "$1"));
+  const linesOf = {};
+  const rowsOf = (file, column, values) => {
+    if (!linesOf[file]) {
+      const content = document.getElementById(`${file}-csv`).href.split(",")[1];
+      const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+      linesOf[file] = new TextDecoder().decode(bytes).split(/\r?\n/).filter(Boolean);
     }
-    const starts = names.map((name) => `${name},`);
-    return lines.filter((line, i) => i === 0 || starts.some((s) => line.startsWith(s))).join("\n") + "\n";
+    const [head, ...rest] = linesOf[file];
+    const place = fields(head).indexOf(column);
+    return [head, ...rest.filter((line) => values.includes(fields(line)[place]))].join("\n") + "\n";
   };
-  if (whole) {
+  if (document.getElementById("estimands-csv")) {
     for (const table of document.querySelectorAll("table.estimand")) {
       const name = table.dataset.estimand;
       table.closest(".table").after(button("CSV of this table", table.caption.textContent,
-        () => save(textFile(rowsOf([name]), "text/csv"), `${name}.csv`)));
+        () => save(textFile(rowsOf("estimands", "estimand", [name]), "text/csv"), `${name}.csv`)));
     }
   }
   const savePng = (source, wide, high, name) => {
@@ -57,14 +60,16 @@
     copy.setAttribute("style", `font: ${style.font}; fill: ${style.fill}`);
     return [textFile(new XMLSerializer().serializeToString(copy), "image/svg+xml"), wide, high];
   };
-  const offer = (place, name, title, find, names) => {
+  const offer = (place, name, title, find, numbers = {}) => {
     const line = document.createElement("p");
     line.className = "files";
     line.append("Download ");
     line.append(button("SVG", title, () => save(find()[0], `${name}.svg`)),
       button("PNG", title, () => savePng(...find(), `${name}.png`)));
-    if (whole && names?.length) {
-      line.append(button("CSV", title, () => save(textFile(rowsOf(names), "text/csv"), `${name}.csv`)));
+    const { file, column, values } = numbers;
+    if (file && document.getElementById(`${file}-csv`)) {
+      line.append(button("CSV", title,
+        () => save(textFile(rowsOf(file, column, values.split("|")), "text/csv"), `${name}.csv`)));
     }
     place.append(line);
   };
@@ -74,7 +79,7 @@
     const title = figure.querySelector("h3, h4").textContent;
     offer(figure, figure.id.replace(/^figure-/, ""), title,
       () => [image.src, Number(image.getAttribute("width")), Number(image.getAttribute("height"))],
-      figure.dataset.estimands?.split(" "));
+      figure.dataset);
   }
   for (const [id, title] of [["la-caterpillar", "all authorities in order"], ["la-tiles", "grid map"]]) {
     const place = document.getElementById(id);

@@ -358,7 +358,7 @@ def test_figures_name_the_estimands_that_they_draw(report: str, complete_run: Pa
     held = set(pd.read_csv(complete_run / "estimands.csv")["estimand"])
     tags = Page(report).tags
     drawn = {
-        attributes["id"]: set((attributes.get("data-estimands") or "").split())
+        attributes["id"]: set(filter(None, (attributes.get("data-values") or "").split("|")))
         for tag, attributes in tags
         if tag == "figure"
     }
