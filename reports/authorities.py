@@ -226,8 +226,8 @@ def against(row: Mapping[str, Any], reference: Reference) -> str:
     return "interval holds it"
 
 
-def explorer_data(run: Run, found: Sequence[Quantity]) -> dict[str, Any]:
-    """What the page's script draws from.
+def explorer_data(run: Run, found: Sequence[Quantity], stamp: str) -> dict[str, Any]:
+    """What the page's script draws from; every picture bears the stamp.
 
     Numbers to print are texts, rounded as everywhere; numbers to draw are in full.
     """
@@ -254,7 +254,7 @@ def explorer_data(run: Run, found: Sequence[Quantity]) -> dict[str, Any]:
         "quantities": [_explored(quantity, codes) for quantity in found],
         "interval": run.interval,
         "colours": [[round(255 * part) for part in colour[:3]] for colour in SEQUENTIAL(STOPS)],
-        "stamp": run.kind[:1].upper() + run.kind[1:],
+        "stamp": stamp,
     }
 
 

@@ -92,7 +92,7 @@ def _context(run: Run) -> dict[str, Any]:
         "sensitivity_panels": shown(sensitivity_panels(run)),
         "estimands": tables.estimand_tables(run),
         "la_table": tables.la_table(run, found),
-        "explorer": script_data(explorer_data(run, in_order)) if in_order else "",
+        "explorer": script_data(explorer_data(run, in_order, stamp)) if in_order else "",
         "chosen": shown(chosen_panels(run)),
         "maps": shown(map_panels(run)),
         "residual_maps": shown(residual_map_panels(run)),

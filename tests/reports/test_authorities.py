@@ -134,6 +134,14 @@ def test_script_draws_what_the_file_holds(report: str, complete_run: Path) -> No
     ]
 
 
+def test_pictures_of_a_run_that_is_not_reportable_say_so(
+    report: str, copied: Path, rendered: Callable[[Path], str]
+) -> None:
+    assert explorer(report)["stamp"] == "Simulated England"
+    edit_json(copied / "verdict.json", reportable=False)
+    assert explorer(rendered(copied))["stamp"] == "Simulated England · NOT REPORTABLE"
+
+
 def test_no_name_ends_the_script(tmp_path: Path, rendered: Callable[[Path], str]) -> None:
     run = make_run(tmp_path / "run", names={0: MARKUP})
     places = json.loads((run / "places.json").read_text())
