@@ -10,12 +10,15 @@ import pytest
 from experiments.compare import leave_one_out, read_side, write_comparison
 from reports.comparison_report import render_comparison
 from reports.data_report import render_data_report
+from reports.findings_report import render_findings
 from reports.la_report import Source, render_la_page
 from reports.multiverse_report import render_multiverse
 from reports.run_report import render_run
+from reports.site import StoredRun, build_site
 from tests.browser.axe import AXE, CHROMIUM, WIDTHS, judge
 from tests.factories import edit_json, make_run, write_json
 from tests.reports.cubes import FINDINGS, make_tree, write_cube
+from tests.reports.test_findings_report import document, write_findings
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path"),
@@ -106,6 +109,24 @@ def la_page(folder: Path) -> Path:
     return render_la_page(folder / "la.html", cube, 2, sources, 3)
 
 
+def findings_page(folder: Path) -> Path:
+    write_findings(folder / "findings" / "x", document())
+    return render_findings(folder / "findings" / "x")
+
+
+def site_page(folder: Path) -> Path:
+    """The index of a site of three runs, of which one is not reportable, and findings."""
+    runs = []
+    for number, name in enumerate(("first", "second", "third")):
+        run = folder / "runs" / "national_trend" / name
+        run.mkdir(parents=True)
+        write_json(run / "spec.json", {"question": "A question " + "of many words " * 8})
+        runs.append(StoredRun(run, number != 0, ("r_hat",) * (number == 0), "", ()))
+    findings_page(folder)
+    calibration = Path(__file__).parents[2] / "docs" / "calibration"
+    return build_site(folder, runs, [], calibration=calibration).index
+
+
 PAGES = {
     "run": run_page,
     "failed run": failed_run_page,
@@ -113,6 +134,8 @@ PAGES = {
     "comparison": comparison_page,
     "multiverse": multiverse_page,
     "authority": la_page,
+    "findings": findings_page,
+    "site": site_page,
 }
 
 
