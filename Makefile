@@ -26,6 +26,8 @@ WHERE ?=
 REFITS ?=
 RUNS ?=
 UNIT ?=
+PAGES ?=
+TESTS ?=
 STORED ?=
 YES ?=
 FILE ?=
@@ -45,7 +47,7 @@ cube_name = $(or $(NAME),published-$(YEARS))
 default_cube = $(if $(CUBE),,results/cubes/simulated.nc)
 
 .PHONY: help setup fit check report list data data-list cube profile simulate test recovery calibrate aftermath-study docs lint lock clean
-.PHONY: runs prune export import fits multiverse findings site compare sensitivity test-slow
+.PHONY: runs prune export import fits multiverse findings site compare sensitivity test-slow test-browser la-page
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -109,6 +111,9 @@ cube: setup ## build and report published England: RAW=folder YEARS=2010-2014 [N
 profile: setup ## one authority's series: LA="Leeds" [CUBE=]
 	@$(PY) -m data_prep profile --la '$(LA)' $(if $(CUBE),--cube '$(CUBE)')
 
+la-page: setup ## one authority across models, from stored runs: LA="Leeds" [CUBE=]
+	@$(PY) -m experiments la-page --la '$(LA)' $(if $(CUBE),--cube '$(CUBE)')
+
 simulate: setup ## build simulated England again
 	@$(PY) -m data_prep simulate
 
@@ -116,7 +121,11 @@ results/cubes/simulated.nc: $(wildcard data_prep/*.py data_prep/simulated/*.py) 
 	@$(PY) -m data_prep simulate
 
 test: setup ## run the tests that every change must pass
-	@$(PY) -m pytest -q -n auto --dist loadfile
+	@$(PY) -m pytest -q -n auto --dist loadfile $(TESTS)
+
+test-browser: setup ## pages in a real browser: console, widths, and accessibility by axe-core; [PAGES="a.html b.html"] more pages to judge
+	@sh scripts/browser.sh
+	@CSC_PAGES='$(PAGES)' $(PY) -m pytest -q -rs tests/browser
 
 test-slow: setup ## the slow tests too: Dask schedulers and workers that come and go, whole fits
 	@CSC_SLOW_TESTS=1 $(PY) -m pytest -q tests/experiments/test_cluster.py tests/experiments/test_shared_code.py tests/experiments/test_compare.py tests/experiments/test_sensitivity.py tests/docs/test_tutorial.py

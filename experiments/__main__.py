@@ -20,6 +20,7 @@ from experiments import (
     commands_compare,
     commands_findings,
     commands_fits,
+    commands_la_page,
     commands_multiverse,
     commands_sensitivity,
     commands_site,
@@ -104,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         commands_sensitivity,
         commands_store,
         commands_site,
+        commands_la_page,
     ):
         module.add_commands(commands)
     report = commands.add_parser("report", help="render the report of a run again")
@@ -279,10 +281,13 @@ def _calibrate(args: argparse.Namespace) -> int:
 
 def _report(args: argparse.Namespace) -> int:
     from experiments import store
+    from experiments.authorities import add_missing
     from experiments.runs import read_entry, stale_reasons
 
     run = store.resolve_run(args.run_name)
     stale = stale_reasons(read_entry(run))
+    for reason in add_missing(run):
+        print(f"Left out: {reason}")
     _render(run, stale)
     for reason in stale:
         print(f"Stale: {reason}")

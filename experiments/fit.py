@@ -21,10 +21,12 @@ import xarray as xr
 from data_prep.indicators import INDICATORS, MEASURES, Indicator
 from data_prep.schema import compression, indicator_unit, load_cube
 from experiments import provenance, store
+from experiments.authorities import write_places
 from experiments.config import Experiment
 from experiments.criticism import criticise
 from experiments.diagnostics import diagnose, summarise
 from experiments.gates import Gate, is_reportable, judge_computation, loosened
+from experiments.la_ranks import rank_authorities, write_ranks
 from experiments.predictive import Check, check_predictive
 from experiments.predictive_inspections import check_inspections
 
@@ -181,6 +183,9 @@ def _write_run(prepared: Prepared, folder: Path, command: str, most_cores: int) 
         (folder / "config.toml").write_text(tomli_w.dumps(experiment.resolved()))
         diagnostics.to_csv(folder / "diagnostics.csv", index=False, float_format="%.6g")
         summary.to_csv(folder / "estimands.csv", index=False, float_format="%.6g")
+        ranked = rank_authorities(answer.values, spec.declared_estimands(options))
+        write_ranks(ranked, folder)
+        write_places(prepared.cube, folder)
         store.write_json(folder / "spec.json", _spec_document(prepared, summary, answer))
         store.write_json(folder / "verdict.json", _verdict(gates, checks, tree, experiment))
         _write_trace(tree, folder / "trace.nc")

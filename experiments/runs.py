@@ -38,6 +38,8 @@ FILES = (
     "trace.nc",
     "diagnostics.csv",
     "estimands.csv",
+    "ranks.csv",
+    "places.json",
     "verdict.json",
     "sensitivity.json",
     "log.txt",

@@ -1,6 +1,7 @@
 """Which figures answer which model's question: one function per model in one small table."""
 
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 
 import numpy as np
 import pandas as pd
@@ -372,3 +373,50 @@ ANSWERS: dict[str, Callable[[Run], list[Panel]]] = {
     "inadequacy": inadequacy_panels,
     "aftermath": aftermath_panels,
 }
+
+# Estimands behind each figure, by the figure's key, for those who download its numbers. A key that
+# ends in an underline stands for all that begin so.
+DRAWN_FROM: dict[str, tuple[str, ...]] = {
+    "national_rate": ("national_rate",),
+    "national_change": ("national_change", "slope_change"),
+    "la_fan": ("la_rate", "national_rate"),
+    "spread": ("between_la_sd", "la_ratio_90_10"),
+    "la_rates": ("la_rate", "national_rate"),
+    "la_growth": ("la_growth", "la_rate"),
+    "la_rank": ("la_rank", "la_p_top_fifth"),
+    "gradient": ("gradient", "la_rate", "fifth_rate", "fifth_ratio"),
+    "gradient_ratios": ("ratio_per_sd", "fifth_ratio", "share_explained"),
+    "gradient_drift": ("ratio_per_sd_by_year", "ratio_growth"),
+    "level_correlation": ("level_correlation",),
+    "against_expectation_": ("la_observed_ratio",),
+    "flow": ("stage_per_referrals_by_fifth",),
+    "gates_by_year": ("share_by_year", "gate_ratio_by_year"),
+    "gate_deprivation": ("ratio_per_sd", "fifth_ratio"),
+    "gate_correlations": ("child_rate_correlation", "gate_correlation"),
+    "la_gate_": ("la_gate",),
+    "effect": ("within_change", "between_change", "p_*_below_margin", "effect", "effect_ratio"),
+    "la_within_change": ("la_within_change",),
+    "la_mean": ("la_mean", "mean"),
+    "odds_ratio": ("odds_ratio", "p_raises"),
+    "scores": ("auc_*", "log_gain_*", "brier_skill_*", "p_better_*", "issued_log_gain_*"),
+    "calibration": ("calibration_*",),
+    "p_inadequate": ("p_inadequate",),
+    "event_study": ("event_path", "change", "main_change", "level_before"),
+    "before": ("placebo_change", "pre_trend", "breakdown_*"),
+    "treated_cells": ("judged_n", "comparison_n"),
+    "cohorts": ("cohort_change",),
+}
+
+
+def drawn_from(run: Run, key: str) -> list[str]:
+    """Estimands of the run that a figure shows; none where it shows something else."""
+    kind, _, rest = key.partition("-")
+    if kind in ("chosen", "map"):
+        patterns: tuple[str, ...] = (rest.partition("-")[0],)
+    else:
+        patterns = DRAWN_FROM.get(key, ())
+        for beginning, names in DRAWN_FROM.items():
+            if beginning.endswith("_") and key.startswith(beginning):
+                patterns = names
+    held = list(dict.fromkeys(run.estimands["estimand"]))
+    return [name for name in held if any(fnmatchcase(str(name), p) for p in patterns)]

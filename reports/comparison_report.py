@@ -18,9 +18,9 @@ from reports.figures import (
     Panel,
     capital,
     count_axis,
+    folded,
     house_style,
     not_assessed,
-    short,
 )
 from reports.pages import download, environment, show_panel, write_page
 from reports.run_folder import SUMMARY_COLUMNS
@@ -48,8 +48,18 @@ def render_comparison(folder: Path) -> Path:
     kinds = list(dict.fromkeys(run["kind"] for run in document["runs"]))
     stamp = " and ".join(kind[:1].upper() + kind[1:] for kind in kinds)
     with house_style():
-        forests = [show_panel(p, stamp) for p in forest_panels(document, tables["estimands"])]
-        predictions = [show_panel(p, stamp) for p in score_panels(document, tables["predictive"])]
+        # A key names the estimand or the hold-out whose numbers are drawn.
+        forests = [
+            show_panel(panel, stamp, ("estimands", "estimand", [panel.key.split("-")[1]]))
+            for panel in forest_panels(document, tables["estimands"])
+        ]
+        kinds_held = list(dict.fromkeys(tables["predictive"]["holdout"]))
+        predictions = [
+            show_panel(panel, stamp, ("predictive", "holdout", [kind]))
+            for panel, kind in zip(
+                score_panels(document, tables["predictive"]), kinds_held or [""], strict=True
+            )
+        ]
     html = (
         environment()
         .get_template("comparison.html")
@@ -158,8 +168,8 @@ def plot_forest(part: pd.DataFrame, runs: list[str], places: list[str], unit: st
         y = np.arange(len(places)) + step * (number_ - (len(runs) - 1) / 2)
         colour = CHAINS[number_ % len(CHAINS)]
         axes.hlines(y, own["lower"], own["upper"], color=colour, linewidth=2)
-        axes.plot(own["mean"], y, "o", color=colour, markersize=4.5, label=short(run))
-    axes.set_yticks(range(len(places)), [short(p) for p in places])
+        axes.plot(own["mean"], y, "o", color=colour, markersize=4.5, label=folded(run, 30))
+    axes.set_yticks(range(len(places)), [folded(p, 34, 2) for p in places])
     axes.set_ylim(len(places) - 0.4, -0.6)
     axes.set_xlabel(capital(unit))
     count_axis(axes.xaxis)
@@ -213,7 +223,7 @@ def plot_scores(part: pd.DataFrame) -> Figure:
         for d, h in zip(part["difference"], high, strict=True)
     ]
     axes.scatter(part["difference"], y, c=colours, s=24, zorder=3)
-    axes.set_yticks(y, [short(str(name)) for name in part["run"]])
+    axes.set_yticks(y, [folded(str(name), 34, 2) for name in part["run"]])
     axes.set_ylim(len(part) - 0.5, -0.5)
     axes.set_xlabel("Log predictive density less that of the best run")
     count_axis(axes.xaxis)

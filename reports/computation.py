@@ -184,23 +184,9 @@ def prior_posterior_panel(run: Run) -> Panel:
         return not_assessed(key, title, "the trace holds no hyperparameters")
     declared = run.spec.get("hyperparameters", [])
     known = {k: v for name in declared for k, v in entries(run, "prior", name).items()}
-    prior: dict[str, np.ndarray] = {}
-    tight = []
-    for name in names:
-        after, before = posterior[name], known.get(name)
-        if before is not None:
-            before = prior[name] = before.ravel()
-            # Interval widths, for the sd of a long-tailed prior says little.
-            if np.ptp(np.quantile(after, TAILS)) > 0.75 * np.ptp(np.quantile(before, TAILS)):
-                tight.append(name)
+    prior = {name: known[name].ravel() for name in names if name in known}
     missing = [name for name in names if name not in prior]
-    shows = (
-        f"The data taught little about {listing(tight)}: the posterior is nearly as wide as the "
-        "prior."
-        if tight
-        else f"The posterior is much narrower than the prior for {len(prior)} of "
-        f"{quantity(len(names), 'parameter')}."
-    )
+    shows = _what_was_learnt({name: (prior[name], posterior[name]) for name in prior})
     if missing:
         shows += f" No prior draws for {listing(missing)}: {NOT_ASSESSED}."
     return Panel(
@@ -214,6 +200,38 @@ def prior_posterior_panel(run: Run) -> Panel:
     )
 
 
+def _what_was_learnt(both: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
+    """Where the data taught most and least, and where they surprised: from (prior, posterior)."""
+    if not both:
+        return ""
+    # Interval widths, for the sd of a long-tailed prior says little.
+    width = {
+        name: np.ptp(np.quantile(after, TAILS)) / max(np.ptp(np.quantile(before, TAILS)), 1e-300)
+        for name, (before, after) in both.items()
+    }
+    told = {name: f"{name} ({count(100 * width[name])}%)" for name in width}
+    order = sorted(width, key=lambda name: width[name])
+    said = "Width of the posterior's interval, as a share of the prior's: "
+    if len(order) > 1:
+        said += f"least for {told[order[0]]}, most for {told[order[-1]]}."
+    else:
+        said += f"{told[order[0]]}."
+    tight = [told[name] for name in order[::-1] if width[name] > 0.75]
+    if tight:
+        said += f" The data taught little about {listing(tight)}."
+    strange = [
+        name
+        for name, (before, after) in both.items()
+        if not TAILS[0] <= (before < np.median(after)).mean() <= TAILS[1]
+    ]
+    if strange:
+        said += (
+            f" Outside the prior's own 90% interval: the median of {listing(strange)}; data and "
+            "prior disagree there."
+        )
+    return said
+
+
 def prior_rows(run: Run) -> list[dict[str, Any]]:
     """The prior table: distribution, prior and posterior medians and intervals, meaning, reason."""
     rows = []
@@ -222,7 +240,7 @@ def prior_rows(run: Run) -> list[dict[str, Any]]:
         parameters = prior.get("parameters") or {}
         arguments = ", ".join(f"{key} {value}" for key, value in parameters.items())
         before, after = (_summary(run, group, name) for group in ("prior", "posterior"))
-        if after[0][0] == NOT_ASSESSED:
+        if after[0][1] == NOT_ASSESSED:
             after = _from_estimands(run, name)
         rows.append(
             {
@@ -246,20 +264,20 @@ def _smallest_ess(run: Run, label: str) -> float:
     return float(known.min()) if known.size else np.inf
 
 
-def _summary(run: Run, group: str, name: str) -> list[tuple[str, str]]:
-    """Median and interval as text, one pair for each entry."""
+def _summary(run: Run, group: str, name: str) -> list[tuple[str, str, str]]:
+    """Label (of an entry of a vector), median and interval as text, one triple for each entry."""
     values = run.variable(group, name)
     if values is None:
-        return [(NOT_ASSESSED, "")]
+        return [("", NOT_ASSESSED, "")]
     parts = entries(run, group, name)
     if not parts:
-        return [(f"{count(values[0, 0].size)} values", "")]
-    pairs = []
+        return [("", f"{count(values[0, 0].size)} values", "")]
+    rows = []
     for label, draws in parts.items():
         n = min(draws.size, _smallest_ess(run, label)) if group == "posterior" else draws.size
         low, middle, high = (_quantile(draws, p, n) for p in (TAILS[0], 0.5, TAILS[1]))
-        pairs.append((middle, f"{low} to {high}"))
-    return pairs
+        rows.append((label.partition(", ")[2], middle, f"{low} to {high}"))
+    return rows
 
 
 def _quantile(draws: np.ndarray, p: float, n: float) -> str:
@@ -271,9 +289,9 @@ def _quantile(draws: np.ndarray, p: float, n: float) -> str:
     return number(value, sd=draws.std(), mcse=(high - low) / 2)
 
 
-def _from_estimands(run: Run, name: str) -> list[tuple[str, str]]:
+def _from_estimands(run: Run, name: str) -> list[tuple[str, str, str]]:
     rows = run.estimand(name)
     if len(rows) != 1:
-        return [(NOT_ASSESSED, "")]
+        return [("", NOT_ASSESSED, "")]
     text = estimate(dict(rows.iloc[0]))
-    return [(with_unit(text.mean, text.unit), text.interval)]
+    return [("", with_unit(text.mean, text.unit), text.interval)]

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 
 from reports import data_tables, figures_data, wording
 from reports.cube_file import CubeFile
 from reports.figures import Panel, house_style, not_assessed
-from reports.pages import download, environment, show_panel, write_page
+from reports.pages import download, environment, script_data, show_panel, write_page
 
 # Sections in reading order: anchor, heading, word in the navigation.
 SECTIONS = (
@@ -97,8 +96,7 @@ def _context(cube: CubeFile) -> dict[str, Any]:
         ],
         "files": files,
         "source_rows": source_rows,
-        # Escaped in profile_data, so that no text in it can end the script.
-        "profile": Markup(data_tables.profile_data(cube)),
+        "profile": script_data(data_tables.profile_data(cube)),
         "profile_figure": shown(profile_panel(cube)),
     }
 

@@ -1,6 +1,5 @@
 """Tables of the data report: rows and cells as text, counted from the arrays of a cube."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -523,13 +522,13 @@ def default_la(cube: CubeFile) -> int:
     return int(np.argmax(known)) if cube.rates else 0
 
 
-def profile_data(cube: CubeFile) -> str:
-    """Every authority's series for the page's own script, as JSON that no markup can escape from.
+def profile_data(cube: CubeFile) -> dict[str, Any]:
+    """Every authority's series for the page's own script.
 
     A series is text, one word a year: a number, ``lower:upper``, or a letter that says why there is
     none.
     """
-    document = {
+    return {
         "las": cube.la_names,
         "years": cube.years,
         "nationalYears": cube.national_years,
@@ -548,8 +547,6 @@ def profile_data(cube: CubeFile) -> str:
             for indicator in cube.indicators
         ],
     }
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _england(cube: CubeFile, indicator: Indicator) -> str:

@@ -104,10 +104,36 @@ def embed(figure: Figure, footer: str) -> tuple[str, int, int]:
     nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
     figure.savefig(buffer, format="svg", metadata=nothing)
     svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :].replace("'DejaVu Sans', ", "").replace("'DejaVu Sans'", "")
-    svg = re.sub(r"(font: [^;\"]*?px) ?[^;\"]*", rf"\1 {PAGE_FONT}", svg)
-    encoded = base64.b64encode(svg.encode()).decode()
+    encoded = base64.b64encode(_smaller(svg[svg.index("<svg") :]).encode()).decode()
     return f"data:image/svg+xml;base64,{encoded}", round(width * 96), round(height * 96)
+
+
+def _smaller(svg: str) -> str:
+    """The same picture in fewer characters: maps have thousands of points and hundreds of labels.
+
+    Labels are set in the page's typeface, which stands once.
+    """
+    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.S)
+    svg = re.sub(r"(?<=[\"; ])font-family: [^;\"]*;? ?", "", svg)
+    svg = re.sub(r" transform=\"rotate\(-0 [^\"]*\"", "", svg)
+    # A thousandth of a point.
+    svg = re.sub(r"(\d\.\d{3})\d+", r"\1", svg)
+    return svg.replace("<defs>", f"<defs><style>text{{font-family:{PAGE_FONT}}}</style>", 1)
+
+
+def contrast(one: Any, other: Any) -> float:
+    """Contrast ratio of two colours, from 1 to 21, by WCAG 2.2."""
+    lights = []
+    for colour in (one, other):
+        parts = np.array(mpl.colors.to_rgb(colour))
+        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        lights.append(float(linear @ [0.2126, 0.7152, 0.0722]) + 0.05)
+    return max(lights) / min(lights)
+
+
+def readable_on(colour: Any) -> str:
+    """Black or white, whichever stands out more; one of them always has a contrast of 4.5."""
+    return max(("black", "white"), key=lambda text: contrast(text, colour))
 
 
 # -- axes --------------------------------------------------------------------------------------
@@ -144,6 +170,18 @@ def capital(text: str) -> str:
 def short(name: str, limit: int = 34) -> str:
     """A name that fits beside a point; joined LAs have long ones."""
     return name if len(name) <= limit else name[: limit - 1].rstrip() + "…"
+
+
+def folded(name: str, width: int = 26, lines: int = 3) -> str:
+    """A label on as many lines as it needs; what ``lines`` lines do not hold is cut and marked."""
+    rows = [""]
+    for word in re.findall(r"[^\s_/-]+[\s_/-]*|[\s_/-]+", name):
+        if rows[-1] and len((rows[-1] + word).rstrip()) > width:
+            rows.append("")
+        rows[-1] += word
+    if len(rows) > lines:
+        rows[lines - 1 :] = [short("".join(rows[lines - 1 :]), width)]
+    return "\n".join(row.rstrip() for row in rows)
 
 
 def breaks(axes: Axes, run: Any) -> list[str]:

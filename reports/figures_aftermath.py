@@ -13,6 +13,7 @@ from reports.figures import (
     GREY,
     INK,
     OBSERVED,
+    SOFT,
     Panel,
     capital,
     new_figure,
@@ -168,7 +169,7 @@ def plot_cells(judged: pd.DataFrame, comparison: pd.DataFrame) -> Figure:
                 ha="center",
                 va="center",
                 fontsize=8 if n else 6.5,
-                color=INK if n else GREY,
+                color=INK if n else SOFT,
             )
     axes.set_xticks(range(judged.shape[1]), [_event(k) for k in judged.columns])
     axes.set_yticks(range(len(judged)), [str(int(cohort)) for cohort in judged.index])

@@ -19,8 +19,10 @@ from reports.figures import (
     band,
     count_axis,
     ecdf_difference,
+    folded,
     name_points,
     new_figure,
+    readable_on,
     short,
     simultaneous_band,
     tick,
@@ -303,10 +305,9 @@ def plot_region_residuals(table: pd.DataFrame) -> Figure:
     values = table.to_numpy(dtype=float)
     axes.imshow(values, aspect="auto", cmap=DIVERGING, vmin=-4, vmax=4, interpolation="nearest")
     for i, j in zip(*np.nonzero(np.abs(values) >= 2), strict=True):
-        dark = abs(values[i, j]) > 2.3
         text = f"{values[i, j]:+.1f}".replace("-", "−")
         style = {"ha": "center", "va": "center", "fontsize": 7.5}
-        axes.text(j, i, text, color="white" if dark else INK, **style)
+        axes.text(j, i, text, color=readable_on(DIVERGING((values[i, j] + 4) / 8)), **style)
     years = [str(year) for year in table.columns]
     step = max(1, -(-len(years) // 14))
     axes.set_xticks(range(0, len(years), step), years[::step])
@@ -337,7 +338,7 @@ def plot_worst_las(
         band(axes, years, lower, upper, color=ACCENT_PALE, label="replicated, 90%")
         axes.vlines(years, ends[0], ends[1], color=OBSERVED, linewidth=1)
         axes.scatter(years, ends[2], color=OBSERVED, s=12, zorder=3, label="observed")
-        axes.set_title(short(cells["name"].iloc[mine[0]], 26), fontsize=8.5)
+        axes.set_title(folded(cells["name"].iloc[mine[0]], 28, 2), fontsize=8.5)
         year_axis(axes, years, label=False)
         axes.set_xticks(years[:: max(1, len(years) // 3)])
         if min(ends[0].min(), lower.min()) >= 0:

@@ -22,8 +22,8 @@ from reports.figures import (
     SOFT,
     WIDTH,
     count_axis,
+    folded,
     new_figure,
-    short,
     tick,
 )
 
@@ -63,7 +63,7 @@ def plot_statuses(labels: Sequence[str], statuses: Sequence[str], counts: np.nda
 
 
 def _label_rows(axes: Axes, labels: Sequence[str]) -> None:
-    axes.set_yticks(range(len(labels)), [short(label, 60) for label in labels], fontsize=8)
+    axes.set_yticks(range(len(labels)), [folded(label, 60, 2) for label in labels], fontsize=8)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.grid(visible=False)
     axes.grid(visible=True, axis="x")

@@ -19,9 +19,9 @@ from reports.figures import (
     band,
     capital,
     count_axis,
+    folded,
     new_figure,
     not_assessed,
-    short,
     year_axis,
 )
 from reports.figures_trend import plot_caterpillar
@@ -186,7 +186,7 @@ def plot_forest(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> Figu
         axes.set_xlabel(_AXES[name])
         axes.grid(True, axis="x")
         count_axis(axes.xaxis, bins=4)
-    grid[0, 0].set_yticks(range(len(outcomes)), [short(labels.get(n, n), 26) for n in outcomes])
+    grid[0, 0].set_yticks(range(len(outcomes)), [folded(labels.get(n, n)) for n in outcomes])
     return figure
 
 
@@ -212,7 +212,7 @@ def _drift(run: Run) -> Panel:
         axes.axhline(1, color=INK, linewidth=0.8)
         band(axes, own["year"], own["lower"], own["upper"], color=ACCENT_PALE)
         axes.plot(own["year"], own["mean"], color=ACCENT)
-        axes.set_title(short(labels.get(name, name), 30), wrap=True)
+        axes.set_title(folded(labels.get(name, name), 24))
         year_axis(axes, own["year"])
         years = own["year"].astype(int)
         axes.set_xticks([int(years.min()), int(years.max())])
@@ -238,7 +238,9 @@ def _correlations(run: Run) -> Panel:
     axes.hlines(place, rows["lower"], rows["upper"], color=ACCENT_SOFT, linewidth=5)
     axes.scatter(rows["mean"], place, color=ACCENT, s=22, zorder=3)
     both = zip(rows["outcome"], rows["other_outcome"].astype(str), strict=True)
-    names = [f"{short(labels.get(a, a), 26)}\nand {short(labels.get(b, b), 26)}" for a, b in both]
+    names = [
+        folded(f"{labels.get(a, a)} and {within_sentence(labels.get(b, b))}", 36) for a, b in both
+    ]
     axes.set_yticks(place, names)
     axes.set_xlim(-1, 1)
     axes.set_ylim(-0.6, len(rows) - 0.4)

@@ -13,9 +13,9 @@ from reports.figures import (
     Panel,
     capital,
     count_axis,
+    folded,
     new_figure,
     not_assessed,
-    short,
 )
 from reports.figures_trend import plot_caterpillar
 from reports.run_folder import Run
@@ -90,7 +90,7 @@ def _effects(run: Run) -> Panel:
 
 
 def _name(row: Any) -> str:
-    return f"{short(str(row['term']), 40)}\n{row['step']}"
+    return f"{folded(str(row['term']), 40)}\n{row['step']}"
 
 
 def _authorities(run: Run) -> Panel:

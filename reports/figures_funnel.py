@@ -18,9 +18,10 @@ from reports.figures import (
     band,
     capital,
     count_axis,
+    folded,
     new_figure,
     not_assessed,
-    short,
+    readable_on,
     tick,
     year_axis,
 )
@@ -164,7 +165,7 @@ def plot_by_year(run: Run, rows: pd.DataFrame, labels: dict[str, str]) -> Figure
             # Rates per child are counted of something else than gates.
             if run.scale_of(labels.get(name, name))[0] == 100:
                 axes.scatter(ratio.index, ratio, color=OBSERVED, s=10, zorder=3, label="observed")
-        axes.set_title(short(labels.get(name, name), 32), fontsize=8.5)
+        axes.set_title(folded(labels.get(name, name), 30), fontsize=8.5)
         year_axis(axes, years, label=False)
         axes.set_xticks(years[:: max(1, len(years) // 3)])
         axes.set_ylim(bottom=0)
@@ -224,7 +225,7 @@ def plot_ratios(tables: dict[str, pd.DataFrame], labels: dict[str, str]) -> Figu
         axes.set_ylim(-0.6, len(names) - 0.4)
         axes.grid(True, axis="x")
         count_axis(axes.xaxis, bins=4)
-    grid[0].set_yticks(range(len(names)), [short(labels.get(n, n), 34) for n in names])
+    grid[0].set_yticks(range(len(names)), [folded(labels.get(n, n), 34) for n in names])
     return figure
 
 
@@ -248,8 +249,8 @@ def _correlations(run: Run) -> Panel:
         read="Left: do authorities with a high rate per child at one stage have one at another, "
         "beyond deprivation? Right: the same of gates, where neighbours share a count (in one "
         "above, in the other below) and would correlate negatively had stages nothing to do with "
-        "one another: right is no evidence that one gate makes up for another. Grey: the "
-        "interval holds zero.",
+        "one another: right is no evidence that one gate makes up for another. Bold: the "
+        "interval is clear of zero.",
         shows=f"Strongest per child: {strongest(rates)}; of gates: {strongest(gates)}.",
         interval=run.interval,
     )
@@ -266,7 +267,6 @@ def plot_correlations(rates: pd.DataFrame, gates: pd.DataFrame, labels: dict[str
             at = names.index(str(row["outcome"])), names.index(str(row["other_outcome"]))
             table[at] = float(row["mean"])
             unclear = float(row["lower"]) <= 0 <= float(row["upper"])
-            colour = "#7a828b" if unclear else INK
             axes.text(
                 at[1],
                 at[0],
@@ -274,11 +274,12 @@ def plot_correlations(rates: pd.DataFrame, gates: pd.DataFrame, labels: dict[str
                 ha="center",
                 va="center",
                 fontsize=7.5,
-                color=colour,
+                color=readable_on(DIVERGING((float(row["mean"]) + 1) / 2)),
+                fontweight="normal" if unclear else "bold",
             )
         axes.imshow(table, cmap=DIVERGING, vmin=-1, vmax=1, aspect="auto")
         axes.set_title(title, fontsize=9)
-        texts = [short(labels.get(name, name), 22) for name in names]
+        texts = [folded(labels.get(name, name), 20) for name in names]
         axes.set_xticks(range(len(names)), texts, rotation=55, ha="right", fontsize=7)
         axes.set_yticks(range(len(names)), texts, fontsize=7)
         axes.grid(False)

@@ -14,8 +14,8 @@ from reports.figures import (
     LEGEND,
     count_axis,
     ecdf_difference,
+    folded,
     new_figure,
-    short,
     simultaneous_band,
 )
 
@@ -50,7 +50,7 @@ def plot_prior_posterior(names: list[str], prior: Any, posterior: Any) -> Figure
             axes.stairs(heights, edges, color=GREY, linewidth=0.8)
         heights = np.histogram(after, edges, density=True)[0]
         axes.stairs(heights, edges, fill=True, color=ACCENT, alpha=0.85, label="posterior")
-        axes.set_title(short(name, 30), fontsize=8)
+        axes.set_title(folded(name, 28), fontsize=8)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         axes.grid(False)
@@ -78,7 +78,7 @@ def plot_chain_ranks(ranks: dict[str, np.ndarray], sizes: dict[str, int]) -> Fig
             colour = CHAINS[chain % len(CHAINS)]
             difference = ecdf_difference(uniform, place)
             axes.plot(place, difference, color=colour, linewidth=1, label=f"chain {chain}")
-        axes.set_title(short(name, 30), fontsize=8)
+        axes.set_title(folded(name, 28), fontsize=8)
         count_axis(axes.yaxis, 3)
         axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     figure.supxlabel(

@@ -19,7 +19,7 @@ from reports.figures import (
 )
 from reports.figures_trend import plot_caterpillar
 from reports.run_folder import Run
-from reports.wording import count, estimate, number
+from reports.wording import count, estimate, limit, probability
 
 _PARTS = {"within": "Within authorities", "between": "Between authorities"}
 
@@ -50,7 +50,7 @@ def plot_effects(rows: pd.DataFrame, margin: float, unit: str) -> Figure:
     reach = 1.15 * max(margin, rows[["lower", "upper"]].abs().to_numpy().max())
     axes.set_xlim(-reach, reach)
     for at, p in zip(place, rows["p"], strict=True):
-        text = f"P(below margin) {p:.2f}"
+        text = f"P(below margin) {probability(p)}"
         axes.text(0.995, at + 0.28, text, transform=axes.get_yaxis_transform(), ha="right", size=8)
     axes.set_xlabel(f"Change of re-referral, {unit}")
     axes.grid(True, axis="x")
@@ -71,8 +71,8 @@ def _effects(run: Run) -> Panel:
         return not_assessed(key, title, "the run holds no effect or no margin")
     table, unit = pd.DataFrame(rows), str(rows[0]["unit"])
     shows = " ".join(
-        f"{_PARTS[row['part']]}: {estimate(row)}; probability {row['p']:.2f} that it is less than "
-        f"{number(float(margin))} points either way."
+        f"{_PARTS[row['part']]}: {estimate(row)}; probability {probability(row['p'])} that it is "
+        f"less than {limit(margin)} points either way."
         for row in rows
     )
     return Panel(

@@ -191,7 +191,7 @@ def _name_ends(
         axes.annotate(names[0], (0, mean[0]), (8, 0), textcoords="offset points", fontsize=8)
         return
     line = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5}
-    text = {"fontsize": 8, "color": INK, "arrowprops": line, "va": "center"}
+    text = {"fontsize": 8, "color": INK, "arrowprops": line, "va": "center", "bbox": BACKING}
     within = {"textcoords": "axes fraction"}
     for rank in range(ends):
         top = n - 1 - rank
@@ -199,7 +199,8 @@ def _name_ends(
         axes.annotate(
             short(names[top]), (place[top], mean[top]), spot, ha="right", **within, **text
         )
-        spot = (0.32, 0.04 + 0.06 * rank)
+        # Above the lowest there is room: intervals rise to the right.
+        spot = (0.16, 0.97 - 0.065 * rank)
         axes.annotate(short(names[rank]), (place[rank], mean[rank]), spot, **within, **text)
 
 

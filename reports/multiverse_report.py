@@ -60,7 +60,7 @@ def render_multiverse(folder: Path) -> Path:
             panel = curve_panel(document, part, tables)
             assert panel.figure is not None
             # Embedding prints the kind of data into the figure, and so into its picture too.
-            panels.append(show_panel(panel, stamp))
+            panels.append(show_panel(panel, stamp, ("curves", "curve", [number_])))
             panel.figure.savefig(
                 pictures / f"{number_:02d}-{panel.key}.png", dpi=110, metadata={"Software": None}
             )

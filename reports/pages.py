@@ -1,12 +1,15 @@
 """What every page shares: templates, figures shown as pictures, writing whole or not at all."""
 
 import base64
+import json
 import os
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from reports.figures import HERE, Panel, embed
 
@@ -24,13 +27,20 @@ def environment() -> jinja2.Environment:
     )
 
 
-def show_panel(panel: Panel, stamp: str) -> dict[str, Any]:
-    """A panel with its picture, which bears the stamp and the interval that it draws."""
+def show_panel(
+    panel: Panel, stamp: str, numbers: tuple[str, str, Sequence[Any]] | None = None
+) -> dict[str, Any]:
+    """A panel with its picture, which bears the stamp and the interval that it draws.
+
+    ``numbers`` are where its numbers stand: a file that the page offers, one of its columns, and
+    the values of it that the figure shows.
+    """
     if panel.figure is None:
         return {"panel": panel, "uri": "", "width": 0, "height": 0}
     footer = f"{stamp} · {panel.interval}" if panel.interval else stamp
     uri, width, height = embed(panel.figure, footer)
-    return {"panel": panel, "uri": uri, "width": width, "height": height}
+    shown = {"panel": panel, "uri": uri, "width": width, "height": height}
+    return shown | ({"numbers": numbers} if numbers and numbers[2] else {})
 
 
 def download(path: Path) -> str:
@@ -38,6 +48,14 @@ def download(path: Path) -> str:
     if not path.is_file():
         return ""
     return f"data:text/csv;base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def script_data(document: Any) -> Markup:
+    """JSON for a page's own script; no text in it can end the element that holds it."""
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)
 
 
 def write_page(path: Path, html: str) -> Path:

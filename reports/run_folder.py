@@ -34,6 +34,15 @@ DIAGNOSTIC_COLUMNS = (
     "ess_tail",
     "mcse_mean",
 )
+RANK_COLUMNS = (
+    "estimand",
+    "rank",
+    "rank_lower",
+    "rank_upper",
+    "p_top_fifth",
+    "p_bottom_fifth",
+    "authorities",
+)
 INTERVAL = "90% equal-tailed"
 
 
@@ -165,6 +174,21 @@ class Run:
         """What was computed of sensitivity after the fit; empty where nothing was."""
         return _read_json(self.folder / "sensitivity.json")
 
+    @cached_property
+    def ranks(self) -> pd.DataFrame:
+        """Ranks of authorities by estimand; empty where the run holds none."""
+        return _read_estimands(self.folder / "ranks.csv", RANK_COLUMNS)
+
+    @property
+    def has_ranks(self) -> bool:
+        """Whether ranks were taken; of what has none then, none are to be had."""
+        return (self.folder / "ranks.csv").is_file()
+
+    @cached_property
+    def places(self) -> dict[str, Any]:
+        """Neighbours, outlines and squares of authorities; empty where the run holds none."""
+        return _read_json(self.folder / "places.json")
+
     # -- words and numbers ---------------------------------------------------------------------
 
     @property
@@ -239,8 +263,8 @@ def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
-def _read_estimands(path: Path) -> pd.DataFrame:
-    table = _read_table(path, SUMMARY_COLUMNS)
+def _read_estimands(path: Path, columns: tuple[str, ...] = SUMMARY_COLUMNS) -> pd.DataFrame:
+    table = _read_table(path, columns)
     for name in ("year", "year_from"):
         if name not in table:
             table[name] = pd.NA

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from reports import computation, criticism, tables
-from reports.answers import answer_panels
+from reports.answers import answer_panels, drawn_from
+from reports.authorities import explorer_data, quantities
 from reports.figures import Panel, house_style
-from reports.pages import download, environment, show_panel, write_page
+from reports.figures_authorities import chosen_panels
+from reports.figures_maps import map_panels, residual_map_panels
+from reports.pages import download, environment, script_data, show_panel, write_page
 from reports.run_folder import Run
 from reports.sensitivity import sensitivity_panels
 from reports.wording import NOT_ASSESSED, NOT_ESTIMABLE
@@ -22,6 +25,7 @@ SECTIONS = (
     ("computation", "Computation", "Computation"),
     ("criticism", "Criticism", "Criticism"),
     ("sensitivity", "Sensitivity", "Sensitivity"),
+    ("authorities", "Local authorities", "LAs"),
     ("estimands", "Estimands", "Estimands"),
     ("provenance", "Provenance", "Provenance"),
 )
@@ -44,13 +48,17 @@ def render_run(run_folder: Path, stale: Sequence[str] = ()) -> Path:
 
 
 def _context(run: Run) -> dict[str, Any]:
-    verdict = tables.judge(run)
+    verdict, found = tables.judge(run), quantities(run)
+    in_order = [quantity for quantity in found if quantity.is_ranked]
     stamp = run.kind[:1].upper() + run.kind[1:]
     if not verdict.reportable:
         stamp += " · NOT REPORTABLE"
 
     def shown(panels: list[Panel]) -> list[dict[str, Any]]:
-        return [show_panel(panel, stamp) for panel in panels]
+        return [
+            show_panel(panel, stamp, ("estimands", "estimand", drawn_from(run, panel.key)))
+            for panel in panels
+        ]
 
     return {
         "run": run,
@@ -60,9 +68,11 @@ def _context(run: Run) -> dict[str, Any]:
         "checks": tables.checks(run),
         "not_assessed": NOT_ASSESSED,
         "not_estimable": NOT_ESTIMABLE,
+        "misfit_summary": tables.misfit_summary(verdict.misfits),
         "answers": shown(answer_panels(run)),
         "total_rows": tables.total_rows(run),
         "data_rows": tables.data_rows(run),
+        "option_rows": tables.option_rows(run),
         "prior_rows": computation.prior_rows(run),
         "prior_posterior": shown([computation.prior_posterior_panel(run)]),
         "prior_predictive": shown(criticism.prior_predictive_panels(run)),
@@ -81,10 +91,14 @@ def _context(run: Run) -> dict[str, Any]:
         "sensitivity": [] if run.sensitivity else tables.advisory(run, sensitivity=True),
         "sensitivity_panels": shown(sensitivity_panels(run)),
         "estimands": tables.estimand_tables(run),
-        "la_table": tables.la_table(run),
+        "la_table": tables.la_table(run, found),
+        "explorer": script_data(explorer_data(run, in_order, stamp)) if in_order else "",
+        "chosen": shown(chosen_panels(run)),
+        "maps": shown(map_panels(run)),
+        "residual_maps": shown(residual_map_panels(run)),
         "downloads": {name: download(run.folder / name) for name in DOWNLOADS},
         "provenance": tables.provenance_rows(run),
     }
 
 
-DOWNLOADS = ("estimands.csv", "diagnostics.csv")
+DOWNLOADS = ("estimands.csv", "diagnostics.csv", "ranks.csv")

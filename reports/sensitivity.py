@@ -12,9 +12,11 @@ from reports.figures import (
     GREY,
     INK,
     OBSERVED,
+    SOFT,
     WIDTH,
     Panel,
     count_axis,
+    folded,
     short,
 )
 from reports.run_folder import Run
@@ -95,10 +97,10 @@ def plot_scaling(table: pd.DataFrame, names: list[str], limit: float) -> Figure:
                 )
             text = "–" if np.isnan(value) else f"{value:.3f}"
             style: Any = {"fontsize": 8, "ha": "center", "va": "center"}
-            axes.text(column, row, text, color=INK if moves else GREY, **style)
+            axes.text(column, row, text, color=INK if moves else SOFT, **style)
     axes.set_xticks(range(len(hyperpriors)), hyperpriors, fontsize=7.5, rotation=30, ha="left")
     axes.xaxis.tick_top()
-    axes.set_yticks(range(len(names)), [short(name, 46) for name in names], fontsize=8)
+    axes.set_yticks(range(len(names)), [folded(name, 46, 2) for name in names], fontsize=8)
     axes.set_xlim(-0.5, len(hyperpriors) - 0.5)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.tick_params(length=0)
@@ -159,7 +161,7 @@ def plot_influence(table: pd.DataFrame, limit: float) -> Figure:
     faces = np.where(table["how"] == "refit", colours, "white").tolist()
     axes.scatter(shift, y, c=faces, edgecolors=colours, s=26, zorder=3)
     labels = [
-        f"{short(row['la_name'])}\n{short(row['name'], 44)}" for row in table.to_dict("records")
+        f"{short(row['la_name'])}\n{folded(row['name'], 44, 2)}" for row in table.to_dict("records")
     ]
     axes.set_yticks(y, labels, fontsize=7.5)
     axes.set_ylim(len(table) - 0.5, -0.5)

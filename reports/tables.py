@@ -1,10 +1,12 @@
 """Tables of a run report: verdict, data, estimands, provenance, as plain rows for the templates."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from reports.authorities import Quantity, rank_words
 from reports.run_folder import SUMMARY_COLUMNS, Run
 from reports.wording import (
     NOT_ASSESSED,
@@ -18,7 +20,9 @@ from reports.wording import (
     number,
     plain,
     probability,
+    quantity,
     with_unit,
+    within_sentence,
 )
 
 # Tables longer than this start closed.
@@ -141,6 +145,45 @@ def checks(run: Run) -> list[dict[str, str]]:
             }
         )
     return rows
+
+
+def misfit_summary(misfits: list[dict[str, str]]) -> str:
+    """How many checks did not pass, and which: one line that stands for all of them."""
+    parts = []
+    for status, singular, plural in (
+        ("misfit", "named misfit", ""),
+        (NOT_ASSESSED, f"predictive check {NOT_ASSESSED}", f"predictive checks {NOT_ASSESSED}"),
+    ):
+        labels = [row["label"] for row in misfits if row["status"] == status]
+        if labels:
+            # Labels hold commas of their own.
+            named = "; ".join(within_sentence(label) for label in labels[:3])
+            more = f"; {count(len(labels) - 3)} more" if len(labels) > 3 else ""
+            parts.append(f"{quantity(len(labels), singular, plural)}: {named}{more}")
+    return ". ".join(parts)
+
+
+def option_rows(run: Run) -> list[dict[str, str]]:
+    """Options as one reads them: several values are listed, yes and no are words."""
+
+    def words(value: Any) -> str:
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, list):
+            return ", ".join(map(words, value)) or "none"
+        if isinstance(value, dict):
+            return ", ".join(f"{key}: {words(item)}" for key, item in value.items()) or "none"
+        return limit(value) if isinstance(value, float) else str(value)
+
+    return [
+        {
+            "name": str(row["name"]),
+            "value": words(row.get("value")),
+            "meaning": str(row.get("meaning") or ""),
+            "choices": words(row.get("choices") or []) if row.get("choices") else "",
+        }
+        for row in run.spec.get("options", [])
+    ]
 
 
 def advisory(run: Run, *, sensitivity: bool) -> list[dict[str, str]]:
@@ -301,10 +344,18 @@ class LaTable:
 
     columns: list[str]
     rows: list[dict[str, Any]]
+    # Columns that are not to be put in order.
+    unordered: list[bool]
 
 
-def la_table(run: Run) -> LaTable:
-    """Join what is known of each LA; the whole table sorts and filters in the page."""
+def la_table(run: Run, found: Sequence[Quantity] = ()) -> LaTable:
+    """Join what is known of each LA; the table sorts and filters in the page.
+
+    Ranks, where ``found`` knows them, stand below estimates. What a run with ranks gives none for
+    is not to be put in order, in the page either.
+    """
+    by_name = {(one.estimand, one.outcome): one for one in found}
+    unordered = []
     with_la = run.estimands[run.estimands["la"].notna()]
     others = [
         name for name in run.estimands.columns if name not in (*SUMMARY_COLUMNS, "la", "year")
@@ -327,24 +378,36 @@ def la_table(run: Run) -> LaTable:
             label += f", {year}"
         unit = str(part["unit"].iloc[0])
         columns.append(f"{label} ({unit})" if with_unit("1", unit) != "1" else label)
+        quantity = by_name.get(_quantity_name(name))
+        unordered.append(run.has_ranks and quantity is not None and not quantity.is_ranked)
         records: list[Any] = part.to_dict("records")
         cells[name] = {row["la"]: row for row in records}
     rows = []
     codes = sorted(with_la["la"].unique(), key=lambda code: run.la_name(code))
     for code in codes:
         values = []
-        for by_la in cells.values():
+        for name, by_la in cells.items():
             row = by_la.get(code)
+            quantity = by_name.get(_quantity_name(name))
+            is_ranked = quantity is not None and quantity.is_ranked and code in quantity.table.index
             text = estimate(row) if row else None
             values.append(
                 {
                     "mean": text.mean if text else NOT_ESTIMABLE,
                     "interval": text.interval if text else "",
                     "value": repr(float(row["mean"])) if row and is_number(row["mean"]) else "",
+                    "rank": rank_words(quantity.table.loc[code].to_dict())
+                    if quantity is not None and is_ranked
+                    else "",
                 }
             )
         rows.append({"name": run.la_name(code), "region": run.la_region(code), "cells": values})
-    return LaTable(columns, rows)
+    return LaTable(columns, rows, unordered)
+
+
+def _quantity_name(name: tuple[str, ...]) -> tuple[str, str]:
+    """Estimand and outcome, blank where it has none."""
+    return name[0], name[1] if len(name) > 1 and name[1] != "nan" else ""
 
 
 def regime_rows(run: Run) -> list[dict[str, str]]:

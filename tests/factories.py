@@ -38,6 +38,7 @@ def make_run(
     predictive_draws: int = 100,
     names: dict[int, str] | None = None,
     seed: int = 11,
+    first_code: str = "E06000001",
     criticised: bool = True,
 ) -> Path:
     """Write a complete run of ``national_trend`` to ``folder`` and return it.
@@ -45,7 +46,7 @@ def make_run(
     ``names`` replaces the invented names of LAs by position. Groups and files are taken away by
     :func:`without_groups` and plain deletion.
     """
-    maker = _Maker(n_las, years, chains, draws, predictive_draws, names or {}, seed)
+    maker = _Maker(n_las, years, chains, draws, predictive_draws, names or {}, seed, first_code)
     folder.mkdir(parents=True, exist_ok=True)
     tree = maker.trace()
     if criticised:
@@ -54,6 +55,8 @@ def make_run(
         tree["criticism"] = xr.DataTree(criticise(tree))
     tree.to_netcdf(folder / "trace.nc", engine="netcdf4")
     maker.estimands().to_csv(folder / "estimands.csv", index=False)
+    maker.ranks().to_csv(folder / "ranks.csv", index=False)
+    write_json(folder / "places.json", maker.places())
     maker.diagnostics().to_csv(folder / "diagnostics.csv", index=False)
     write_json(folder / "spec.json", maker.spec())
     write_json(folder / "verdict.json", maker.verdict())
@@ -110,10 +113,11 @@ class _Maker:
         predictive_draws: int,
         names: dict[int, str],
         seed: int,
+        first_code: str,
     ) -> None:
         self.rng = np.random.default_rng(seed)
         self.years = np.array(years)
-        self.codes = [f"E{6_000_001 + i:08d}" for i in range(n_las)]
+        self.codes = [f"{first_code[0]}{int(first_code[1:]) + i:08d}" for i in range(n_las)]
         self.names = [names.get(i, f"Northmere {i + 1}") for i in range(n_las)]
         self.regions = [REGIONS[i % len(REGIONS)] for i in range(n_las)]
         self.shape = (chains, draws)
@@ -269,6 +273,47 @@ class _Maker:
         first += ["ess_bulk", "ess_tail", "r_hat"]
         frame = frame[first + sorted(set(frame) - set(first))]
         return frame.astype(dict.fromkeys(set(frame) & {"year", "year_from"}, "Int64"))
+
+    def ranks(self) -> pd.DataFrame:
+        """Ranks of the last year's rates and of growth, as wide as in the estimands."""
+        rows = []
+        for estimand, values, year in (
+            ("la_rate", self.log_rate[:, -1], int(self.years[-1])),
+            ("la_growth", self.slope, None),
+        ):
+            order = (-values).argsort().argsort() + 1
+            n, top = len(order), max(1, len(order) // 5)
+            for code, rank in zip(self.codes, order.tolist(), strict=True):
+                row = {"estimand": estimand, "la": code, "year": year, "rank": rank + 0.1}
+                row |= {"rank_lower": max(1, rank - 2), "rank_upper": min(n, rank + 2)}
+                row["p_top_fifth"] = float(1 / (1 + np.exp(rank - top - 0.5)))
+                row["p_bottom_fifth"] = float(1 / (1 + np.exp(n - rank - top + 0.5)))
+                rows.append(row | {"authorities": n})
+        return pd.DataFrame(rows).astype({"year": "Int64"})
+
+    def places(self) -> dict[str, Any]:
+        """Square authorities in rows of four, and one more that was not fitted."""
+        codes = [*self.codes, "E09999999"]
+        at = {code: divmod(i, 4)[::-1] for i, code in enumerate(codes)}
+
+        def square(x: int, y: int) -> dict[str, Any]:
+            west, south = -1 + 0.1 * x, 53 - 0.1 * y
+            ring = [[west, south], [west + 0.1, south], [west + 0.1, south + 0.1]]
+            ring += [[west, south + 0.1], [west, south]]
+            return {"type": "MultiPolygon", "coordinates": [[ring]]}
+
+        near = {code: self.codes[max(0, i - 3) : i] for i, code in enumerate(self.codes)}
+        return {
+            "schema": 1,
+            "las": {
+                code: {"name": name, "region": "London"}
+                for code, name in zip(codes, [*self.names, "Never Fitted"], strict=True)
+            },
+            "neighbours": near,
+            "outlines": {code: square(*where) for code, where in at.items()},
+            "tiles": {code: list(where) for code, where in at.items()},
+            "attribution": "Invented outlines",
+        }
 
     def diagnostics(self) -> pd.DataFrame:
         rows = []

@@ -1,7 +1,6 @@
 "use strict";
 // Searching of findings and the profile of a chosen authority; all else reads without this script.
 (() => {
-  document.documentElement.classList.add("js");
   const search = document.getElementById("findings-search");
   if (search) {
     const count = document.getElementById("findings-count");

@@ -13,6 +13,7 @@
   };
   for (const table of document.querySelectorAll("table.sortable")) {
     table.querySelectorAll("thead th").forEach((heading, column) => {
+      if ("unordered" in heading.dataset) return;
       const button = document.createElement("button");
       button.type = "button";
       button.append(...heading.childNodes);
@@ -50,27 +51,5 @@
     input.addEventListener("input", filter);
     choice?.addEventListener("change", filter);
     filter();
-  }
-  // Each table of estimands offers its own rows of the whole file.
-  const whole = document.getElementById("estimands-csv");
-  if (whole) {
-    let lines = null;
-    for (const table of document.querySelectorAll("table.estimand")) {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = "csv";
-      button.textContent = "CSV of this table";
-      button.addEventListener("click", () => {
-        const bytes = Uint8Array.from(atob(whole.href.split(",")[1]), (c) => c.charCodeAt(0));
-        lines ??= new TextDecoder().decode(bytes).split(/\r?\n/);
-        const name = table.dataset.estimand;
-        const chosen = lines.filter((line, i) => i === 0 || line.startsWith(`${name},`));
-        const link = document.createElement("a");
-        link.href = `data:text/csv;charset=utf-8,${encodeURIComponent(chosen.join("\n") + "\n")}`;
-        link.download = `${name}.csv`;
-        link.click();
-      });
-      table.closest(".table").after(button);
-    }
   }
 })();

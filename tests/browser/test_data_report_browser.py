@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reports.data_report import render_data_report
-from tests.browser.test_report_browser import CHROMIUM, chromium
+from tests.browser.axe import CHROMIUM, chromium
 from tests.reports.cubes import FINDINGS, make_tree, write_cube
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path")

@@ -7,7 +7,7 @@ import pytest
 
 from reports.findings_report import render_findings
 from reports.site import StoredRun, build_site
-from tests.browser.test_report_browser import CHROMIUM, chromium
+from tests.browser.axe import CHROMIUM, chromium
 from tests.factories import write_json
 from tests.reports.test_findings_report import document, write_findings
 

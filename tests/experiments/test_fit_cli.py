@@ -44,6 +44,8 @@ FILES = {
     "trace.nc",
     "diagnostics.csv",
     "estimands.csv",
+    "ranks.csv",
+    "places.json",
     "verdict.json",
     "log.txt",
     "report.html",

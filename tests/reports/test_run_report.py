@@ -10,11 +10,16 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from models import CATALOGUE, load_model
+from reports.answers import DRAWN_FROM
+from reports.computation import _what_was_learnt
 from reports.run_folder import Run
 from reports.run_report import SECTIONS, render_run
 from reports.tables import judge
@@ -40,7 +45,7 @@ def test_nothing_is_loaded_from_elsewhere(report: str) -> None:
     ]
     assert loads
     assert [value for value in loads if not value.startswith(("data:", "#"))] == []
-    assert not re.search(r"https?://|@import|url\(", report)
+    assert not re.search(r"https?://|@import|url\((?!#)", report)
     assert "default-src 'none'" in report
 
 
@@ -230,6 +235,53 @@ def test_verdict_without_gates_is_no_pass(copied: Path) -> None:
     assert not judge(run).reportable
 
 
+def test_many_misfits_fold_into_one_line_with_their_number(copied: Path, rendered: Render) -> None:
+    verdict = json.loads((copied / "verdict.json").read_text())
+    check = verdict["predictive_checks"][0]
+    many = [check | {"status": "misfit", "label": f"Check {i}, referrals"} for i in range(17)]
+    edit_json(copied / "verdict.json", predictive_checks=many)
+    page = rendered(copied)
+    assert '<details class="warning misfits">' in page
+    assert (
+        "17 named misfits: check 0, referrals; check 1, referrals; check 2, referrals; 14 more"
+        in (plain(page))
+    )
+    assert page.count(">named misfit</strong>") == 17
+    assert page.index("17 named misfits") < page.index("<figure")
+    edit_json(copied / "verdict.json", predictive_checks=many[:1])
+    assert '<details class="warning misfits" open>' in rendered(copied)
+
+
+def test_options_are_read_as_words(copied: Path, rendered: Render) -> None:
+    options = [
+        {"name": "outcomes", "value": ["referrals", "section47"], "choices": [], "meaning": "m"},
+        {"name": "curvature", "value": False, "choices": [True, False], "meaning": "m"},
+        {"name": "adjustment", "value": [], "choices": [], "meaning": "m"},
+    ]
+    edit_json(copied / "spec.json", options=options)
+    page = rendered(copied)
+    assert "<b>referrals, section47</b>" in page
+    assert "<b>no</b>" in page
+    assert "<b>none</b>" in page
+    assert "[" not in page[page.index("Options of this run") : page.index("Priors beside")]
+
+
+def test_what_the_data_taught_names_most_least_and_conflict() -> None:
+    rng = np.random.default_rng(1)
+    before = rng.normal(0, 1, 4000)
+    said = _what_was_learnt(
+        {
+            "sharp": (before, 0.2 + 0.05 * before),
+            "vague": (before, 0.9 * before),
+            "far": (before, rng.normal(4, 0.2, 4000)),
+        }
+    )
+    assert "least for sharp (5%), most for vague (90%)" in said
+    assert "taught little about vague (90%)" in said
+    assert "median of far" in said
+    assert _what_was_learnt({}) == ""
+
+
 def test_incomplete_loosened_and_misfit_are_said(copied: Path, rendered: Render) -> None:
     verdict = json.loads((copied / "verdict.json").read_text())
     checks = [verdict["predictive_checks"][0] | {"status": "misfit", "where": "2014"}]
@@ -300,3 +352,28 @@ def test_reports_import_no_model() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_figures_name_the_estimands_that_they_draw(report: str, complete_run: Path) -> None:
+    held = set(pd.read_csv(complete_run / "estimands.csv")["estimand"])
+    tags = Page(report).tags
+    drawn = {
+        attributes["id"]: set(filter(None, (attributes.get("data-values") or "").split("|")))
+        for tag, attributes in tags
+        if tag == "figure"
+    }
+    assert drawn["figure-national_rate"] == {"national_rate"}
+    assert drawn["figure-map-la_growth"] == {"la_growth"}
+    assert drawn["figure-chosen-la_rate"] == {"la_rate"}
+    assert drawn["figure-pareto_k"] == set()
+    assert set().union(*drawn.values()) <= held
+
+
+@pytest.mark.parametrize("model", CATALOGUE)
+def test_every_estimand_that_a_figure_names_is_declared_by_some_model(model: str) -> None:
+    spec = load_model(model)
+    declared = {estimand.name for estimand in spec.declared_estimands(spec.options())}
+    patterns = {name for names in DRAWN_FROM.values() for name in names}
+    found = {name for name in declared if any(fnmatchcase(name, p) for p in patterns)}
+    headline = {e.name for e in spec.declared_estimands(spec.options()) if e.headline}
+    assert found & headline

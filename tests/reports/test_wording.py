@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from data_prep import indicators
-from reports import wording
-from reports.figures import ecdf_difference, simultaneous_band
+from reports import figures, wording
+from reports.authorities import SEQUENTIAL
+from reports.figures import ecdf_difference, folded, simultaneous_band
 
 
 @pytest.mark.parametrize(
@@ -117,3 +118,25 @@ def test_models_and_reports_say_a_label_alike() -> None:
     registry = [*indicators.MEASURES.values(), *indicators.INDICATORS.values()]
     for label in [*(item.label for item in registry), *indicators.NAMES, *wording.NAMES]:
         assert wording.within_sentence(label) == indicators.within_sentence(label)
+
+
+def test_labels_are_folded_and_not_cut() -> None:
+    assert folded("Child protection plans started", 26) == "Child protection plans\nstarted"
+    assert folded("la_level_correlation, cpp_starts", 16) == "la_level_\ncorrelation,\ncpp_starts"
+    assert folded("short", 26) == "short"
+    cut = folded("one two three four five six seven", 9, lines=2)
+    assert cut.count("\n") == 1
+    assert cut.endswith("…")
+    assert all(len(line) <= 9 for line in cut.split("\n"))
+
+
+def test_words_stand_out_from_what_lies_behind_them() -> None:
+    for colour in (figures.INK, figures.SOFT, figures.ACCENT, figures.OBSERVED):
+        assert figures.contrast(colour, "white") >= 4.5
+    assert figures.contrast("black", "white") == pytest.approx(21)
+    for colours in (SEQUENTIAL, figures.DIVERGING):
+        for at in np.linspace(0, 1, 101):
+            assert figures.contrast(figures.readable_on(colours(at)), colours(at)) >= 4.5
+    for shade in np.linspace(0, 1, 101):
+        grey = (shade, shade, shade)
+        assert figures.contrast(figures.readable_on(grey), grey) >= 4.5
