@@ -27,7 +27,6 @@ REFITS ?=
 RUNS ?=
 UNIT ?=
 PAGES ?=
-TESTS ?=
 STORED ?=
 YES ?=
 FILE ?=
@@ -120,8 +119,8 @@ simulate: setup ## build simulated England again
 results/cubes/simulated.nc: $(wildcard data_prep/*.py data_prep/simulated/*.py) | setup
 	@$(PY) -m data_prep simulate
 
-test: setup ## run the tests that every change must pass
-	@$(PY) -m pytest -q -n auto --dist loadfile $(TESTS)
+test: setup ## run the tests that every change must pass, all but those in a browser
+	@$(PY) -m pytest -q -n auto --dist loadfile --ignore=tests/browser
 
 test-browser: setup ## pages in a real browser: console, widths, and accessibility by axe-core; [PAGES="a.html b.html"] more pages to judge
 	@sh scripts/browser.sh
