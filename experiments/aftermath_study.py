@@ -263,7 +263,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m experiments.aftermath_study")
     parser.add_argument("--replicates", type=int, default=50, help="worlds of each kind")
     parser.add_argument(
-        "--judged-levels", default="own_mean", choices=("own_mean", "common_mean"), help="option"
+        "--judged-levels", default="common_mean", choices=("own_mean", "common_mean"), help="option"
     )
     parser.add_argument("--out", type=Path, default=RESULT, help="table of coverage")
     given = parser.parse_args(arguments)

@@ -99,9 +99,9 @@ class AftermathOptions(Options):
     before: Literal["explained", "free"] = "explained"
     """years before: explained by level, nation and carry-over, or free but for the last, from which
     change is then reckoned (the textbook event study)"""
-    judged_levels: Literal["own_mean", "common_mean"] = "own_mean"
-    """whether levels of the judged lie around a mean of their own, or around that of all: the first
-    takes part of a bad year for level, the second draws the judged towards the others"""
+    judged_levels: Literal["common_mean", "own_mean"] = "common_mean"
+    """whether levels of the judged lie around the mean of all, under which judgement on figures can
+    be ignored, or around one of their own, which takes part of a bad year for level"""
     residual: Literal["autocorrelated", "with_scatter"] = "autocorrelated"
     """departures that carry over, alone or with scatter of single years beside them"""
     years_early: int = Field(0, ge=0, le=4)
@@ -602,6 +602,14 @@ def notes(observations: AftermathObservations, options: AftermathOptions) -> lis
             "The judged have a mean level of their own. Where judgements follow years that were "
             "bad by chance, part of those counts as level and changes come out too low; with "
             "judged_levels=common_mean they come out too high where the judged lastingly differ. "
+            "Read both."
+        )
+    else:
+        found.append(
+            "Levels of the judged are taken to lie around the mean of all, so that judgements made "
+            "on the figures themselves do no harm. Where judgements follow a lasting level that "
+            "inspectors know beyond the figures, changes come out too high; with "
+            "judged_levels=own_mean they come out too low where a bad year led to the judgement. "
             "Read both."
         )
     if options.years_early:

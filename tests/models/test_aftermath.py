@@ -34,7 +34,7 @@ CHANGES: list[dict[str, Any]] = [
     {"outcome": "icpc_15_days", "residual": "with_scatter"},
     {"before": "free"},
     {"years_early": 3},
-    {"judged_levels": "common_mean"},
+    {"judged_levels": "own_mean"},
     {"comparison": "matched"},
     {"comparison": "neighbours"},
     {"judgement": "requires_improvement"},

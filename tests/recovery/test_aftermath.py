@@ -20,8 +20,8 @@ BAD_YEAR, WITH_EFFECT = WORLDS[3], WORLDS[4]
 
 @pytest.fixture(scope="module")
 def study() -> Study:
-    """Levels of the judged around the mean of all: judgement on figures can then be ignored."""
-    return Study(AftermathOptions(judged_levels="common_mean"))
+    """At default options, under which judgement on figures can be ignored."""
+    return Study(AftermathOptions())
 
 
 @pytest.fixture(scope="module")
