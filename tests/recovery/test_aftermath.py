@@ -66,9 +66,11 @@ def test_an_effect_is_recovered(fitted: pd.DataFrame) -> None:
     assert abs(z.mean()) < 1.7
 
 
-def test_effects_agree_with_generalised_least_squares(study: Study) -> None:
+@pytest.mark.parametrize("levels", ["common_mean", "own_mean"])
+def test_effects_agree_with_generalised_least_squares(study: Study, levels: str) -> None:
     """With scales known and counts without chance the posterior is a normal in closed form."""
-    observations, options = study.observations, AftermathOptions()
+    observations = study.observations
+    options = AftermathOptions.model_validate({"judged_levels": levels})
     scales = {"la_level_sd": 0.3, "stack_sd": 0.05, "effect_sd": 0.04}
     sd, persistence = 0.15, 0.6
     counts, _, _ = draw_world(observations, WITH_EFFECT, np.random.default_rng(3))
@@ -107,7 +109,7 @@ def test_effects_agree_with_generalised_least_squares(study: Study) -> None:
     apart = np.abs(year[:, None] - year[None, :])
     variance = (
         1.5**2 * np.ones((len(cells), len(cells)))
-        + 0.3**2 * np.outer(ever, ever)
+        + (levels == "own_mean") * 0.3**2 * np.outer(ever, ever)
         + scales["la_level_sd"] ** 2 * dummies @ dummies.T
         + 0.3**2 * years @ centring @ years.T
         + scales["stack_sd"] ** 2 * stacks @ stacks.T
