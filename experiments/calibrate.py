@@ -392,8 +392,5 @@ def replicate_path(folder: Path, number: int) -> Path:
 
 
 def _write(folder: Path, number: int, result: dict[str, Any]) -> None:
-    target = replicate_path(folder, number)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".tmp-{number:05d}-{os.getpid()}")
-    store.write_json(temporary, result)
-    os.replace(temporary, target)
+    with store.whole(replicate_path(folder, number)) as path:
+        store.write_json(path, result)

@@ -12,7 +12,6 @@ Bayesian predictive distributions.
 
 import hashlib
 import json
-import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -365,9 +364,8 @@ def write_comparison(
         "predictive": predictive,
         "pointwise": pd.concat(pointwise) if pointwise else pd.DataFrame(columns=["cell"]),
     }.items():
-        temporary = folder / f".tmp-{name}-{os.getpid()}"
-        table.to_csv(temporary, index=False, float_format="%.6g")
-        os.replace(temporary, folder / f"{name}.csv")
+        with store.whole(folder / f"{name}.csv") as path:
+            table.to_csv(path, index=False, float_format="%.6g")
     store.write_json(
         folder / "comparison.json",
         {

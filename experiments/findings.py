@@ -7,7 +7,6 @@ not published gives no verdict: its reason stands in the verdict's place.
 
 import fnmatch
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -134,12 +133,10 @@ def write_findings(plan: Plan, outcomes: Sequence[Outcome]) -> Path:
         "command": "make findings" + (f" CUBE={plan.cube_argument}" if plan.cube_argument else ""),
         "findings": found,
     }
-    temporary = folder / f".tmp-findings-{os.getpid()}.json"
-    store.write_json(temporary, document)
-    os.replace(temporary, folder / "findings.json")
-    temporary = temporary.with_suffix(".csv")
-    temporary.write_text(csv_text(COLUMNS, map(_row, _flat(found))), encoding="utf-8")
-    os.replace(temporary, folder / "findings.csv")
+    with store.whole(folder / "findings.json") as path:
+        store.write_json(path, document)
+    with store.whole(folder / "findings.csv") as path:
+        path.write_text(csv_text(COLUMNS, map(_row, _flat(found))), encoding="utf-8")
     return folder
 
 

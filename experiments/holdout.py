@@ -156,18 +156,13 @@ def _path(kept: Path, fold: Fold) -> Path:
 
 
 def _keep(kept: Path, fold: Fold, prediction: Prediction) -> None:
-    kept.mkdir(parents=True, exist_ok=True)
-    target = _path(kept, fold)
-    temporary = target.with_name(f".tmp-{target.name}-{os.getpid()}")
-    store.write_json(
-        temporary,
-        {
-            "density": prediction.density.tolist(),
-            "divergences": prediction.divergences,
-            "r_hat": prediction.r_hat,
-        },
-    )
-    os.replace(temporary, target)
+    document = {
+        "density": prediction.density.tolist(),
+        "divergences": prediction.divergences,
+        "r_hat": prediction.r_hat,
+    }
+    with store.whole(_path(kept, fold)) as path:
+        store.write_json(path, document)
 
 
 def _read(kept: Path, fold: Fold) -> Prediction | None:

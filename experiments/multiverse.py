@@ -5,7 +5,6 @@ estimand, one outcome, one denominator. What is said of a curve describes the sp
 were declared: shares of them are not probabilities, for nobody drew them at random.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +101,8 @@ def write_multiverse(plan: Plan, outcomes: Sequence[Outcome]) -> Path:
         ("shares", describe_curves(curves)),
         ("variance", decompose(curves, _pooled(plan))),
     ):
-        _replace(folder / f"{name}.csv", table)
+        with store.whole(folder / f"{name}.csv") as path:
+            table.to_csv(path, index=False, float_format="%.6g")
     store.write_json(folder / "multiverse.json", _document(plan))
     return folder
 
@@ -317,9 +317,3 @@ def _document(plan: Plan) -> dict[str, Any]:
         },
         "rules": [rule.model_dump(mode="json") for rule in grid.exclude],
     }
-
-
-def _replace(path: Path, table: pd.DataFrame) -> None:
-    temporary = path.with_name(f".tmp-{path.name}-{os.getpid()}")
-    table.to_csv(temporary, index=False, float_format="%.6g")
-    os.replace(temporary, path)

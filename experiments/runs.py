@@ -364,15 +364,12 @@ def export_run(run: Path, target: Path) -> Path:
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
     }
     text = json.dumps(manifest, indent=1) + "\n"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".tmp-{target.name}-{os.getpid()}")
-    try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, data in {MANIFEST: text.encode(), **contents}.items():
-                archive.writestr(zipfile.ZipInfo(name, _DATE), data, zipfile.ZIP_DEFLATED)
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with (
+        store.whole(target) as partial,
+        zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name, data in {MANIFEST: text.encode(), **contents}.items():
+            archive.writestr(zipfile.ZipInfo(name, _DATE), data, zipfile.ZIP_DEFLATED)
     return target
 
 

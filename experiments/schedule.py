@@ -575,18 +575,14 @@ def _not_run(job: Job, reason: str) -> Outcome:
 def record_failure(outcome: Outcome) -> None:
     """Keep a failure with its reason, or take back that of a run that is stored now."""
     path = store.failures_folder() / f"{outcome.run_id}.json"
-    temporary = path.with_name(f".tmp-{path.stem}-{os.getpid()}")
     when = datetime.now(UTC).isoformat(timespec="seconds")
     try:
         if outcome.is_stored:
             if path.is_file():
                 path.unlink()
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        store.write_json(temporary, {"when": when, **asdict(outcome)})
-        os.replace(temporary, path)
+        with store.whole(path) as partial:
+            store.write_json(partial, {"when": when, **asdict(outcome)})
     except OSError as error:
         # Of a full disk, say: the outcome is on the screen and in what the caller gets.
         log.error("the failure of %s could not be recorded: %s", outcome.run_id, error)
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)

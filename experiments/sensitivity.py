@@ -12,7 +12,6 @@ sensitivity with power-scaling, Statistics and Computing 34. Vehtari, Simpson, G
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -214,9 +213,8 @@ def assess(run: Path, prepared: Prepared, most_refits: int) -> Path:
         "influence": [asdict(row) for row in rows],
     }
     path = run / FILE
-    temporary = path.with_name(f".tmp-{FILE}-{os.getpid()}")
-    store.write_json(temporary, document)
-    os.replace(temporary, path)
+    with store.whole(path) as partial:
+        store.write_json(partial, document)
     return path
 
 

@@ -169,6 +169,20 @@ def _alive(pid: int) -> bool:
     return True
 
 
+@contextlib.contextmanager
+def whole(target: Path) -> Iterator[Path]:
+    """A path to write to, which takes the place of ``target`` once it is written, whole or not at
+    all.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".tmp-{target.name}-{os.getpid()}")
+    try:
+        yield partial
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def write_json(path: Path, document: Any) -> None:
     """Plain JSON; NaN is refused, for no other program reads it."""
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

@@ -206,3 +206,20 @@ def test_json_refuses_what_no_other_program_reads(tmp_path: Path) -> None:
     assert not (tmp_path / "x.json").exists()
     store.write_json(tmp_path / "verdict.json", {"label": "Bürkner"})
     assert store.read_verdict(tmp_path) == {"label": "Bürkner"}
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "table.csv"
+    with store.whole(target) as path:
+        path.write_text("first")
+        assert not target.exists()
+    assert target.read_text() == "first"
+
+    def fail(path: Path) -> None:
+        path.write_text("hal")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"), store.whole(target) as path:
+        fail(path)
+    assert target.read_text() == "first"
+    assert [found.name for found in target.parent.iterdir()] == ["table.csv"]
