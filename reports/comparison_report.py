@@ -16,7 +16,6 @@ from reports.figures import (
     OBSERVED,
     WIDTH,
     Panel,
-    capital,
     count_axis,
     folded,
     house_style,
@@ -24,7 +23,7 @@ from reports.figures import (
 )
 from reports.pages import download, environment, show_panel, write_page
 from reports.run_folder import SUMMARY_COLUMNS
-from reports.wording import count, estimate, listing, number, quantity
+from reports.wording import capital, count, estimate, listing, number, quantity
 
 TABLES = ("estimands", "configs", "predictive", "pointwise")
 # A forest with more rows than this says nothing at a glance; the file has them all.
@@ -46,7 +45,7 @@ def render_comparison(folder: Path) -> Path:
     }
     configs = pd.read_csv(folder / "configs.csv", dtype=str, keep_default_na=False)
     kinds = list(dict.fromkeys(run["kind"] for run in document["runs"]))
-    stamp = " and ".join(kind[:1].upper() + kind[1:] for kind in kinds)
+    stamp = " and ".join(capital(kind) for kind in kinds)
     with house_style():
         # A key names the estimand or the hold-out whose numbers are drawn.
         forests = [

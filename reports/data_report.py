@@ -46,7 +46,7 @@ def render_data_report(cube_path: Path) -> Path:
 
 
 def _context(cube: CubeFile) -> dict[str, Any]:
-    stamp = cube.kind[:1].upper() + cube.kind[1:]
+    stamp = wording.capital(cube.kind)
 
     def shown(panel: Panel) -> list[dict[str, Any]]:
         return [show_panel(panel, stamp)]

@@ -162,11 +162,6 @@ def tick(value: float) -> str:
     return f"−{text}" if value < 0 else text
 
 
-def capital(text: str) -> str:
-    """A unit or label as an axis title."""
-    return text[:1].upper() + text[1:]
-
-
 def short(name: str, limit: int = 34) -> str:
     """A name that fits beside a point; joined LAs have long ones."""
     return name if len(name) <= limit else name[: limit - 1].rstrip() + "…"

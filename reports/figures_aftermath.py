@@ -15,12 +15,11 @@ from reports.figures import (
     OBSERVED,
     SOFT,
     Panel,
-    capital,
     new_figure,
     not_assessed,
 )
 from reports.run_folder import Run
-from reports.wording import count, estimate, number
+from reports.wording import capital, count, estimate, number
 
 _MAIN = "main_change"
 

@@ -15,13 +15,12 @@ from reports.figures import (
     OBSERVED,
     WIDTH,
     Panel,
-    capital,
     count_axis,
     folded,
     not_assessed,
 )
 from reports.run_folder import Run
-from reports.wording import count, estimate, number
+from reports.wording import capital, count, estimate, number
 
 _COLOURS = {"own": OBSERVED, "statistical neighbour": ACCENT}
 

@@ -28,6 +28,7 @@ from reports.figures import (
     tick,
     year_axis,
 )
+from reports.wording import capital
 
 TAILS = (0.05, 0.95)
 
@@ -344,7 +345,7 @@ def plot_worst_las(
         if min(ends[0].min(), lower.min()) >= 0:
             axes.set_ylim(bottom=0)
         count_axis(axes.yaxis, 4)
-    figure.supylabel(unit[:1].upper() + unit[1:], fontsize=9)
+    figure.supylabel(capital(unit), fontsize=9)
     figure.supxlabel("Year ending 31 March", fontsize=9, x=0.01, ha="left")
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, **LEGEND)

@@ -17,7 +17,6 @@ from reports.figures import (
     OBSERVED,
     Panel,
     band,
-    capital,
     count_axis,
     folded,
     new_figure,
@@ -26,7 +25,7 @@ from reports.figures import (
 )
 from reports.figures_trend import plot_caterpillar
 from reports.run_folder import Run
-from reports.wording import count, estimate, listing, number, within_sentence
+from reports.wording import capital, count, estimate, listing, number, within_sentence
 
 
 def deprivation_panels(run: Run) -> list[Panel]:

@@ -11,7 +11,6 @@ from reports.figures import (
     ACCENT_SOFT,
     INK,
     Panel,
-    capital,
     count_axis,
     folded,
     new_figure,
@@ -19,7 +18,7 @@ from reports.figures import (
 )
 from reports.figures_trend import plot_caterpillar
 from reports.run_folder import Run
-from reports.wording import count, estimate, listing, within_sentence
+from reports.wording import capital, count, estimate, listing, within_sentence
 
 # Rows that one figure holds; the table has all.
 MOST_ROWS = 24

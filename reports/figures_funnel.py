@@ -16,7 +16,6 @@ from reports.figures import (
     OBSERVED,
     Panel,
     band,
-    capital,
     count_axis,
     folded,
     new_figure,
@@ -28,7 +27,7 @@ from reports.figures import (
 from reports.figures_deprivation import outcome_labels
 from reports.figures_trend import plot_caterpillar
 from reports.run_folder import Run
-from reports.wording import count, estimate, listing, number, within_sentence
+from reports.wording import capital, count, estimate, listing, number, within_sentence
 
 # What stands between referrals and plans, in the order in which it is drawn.
 _LEAST, _MOST = 1, 5

@@ -21,13 +21,12 @@ from reports.figures import (
     SOFT,
     WIDTH,
     Panel,
-    capital,
     count_axis,
     not_assessed,
     readable_on,
 )
 from reports.run_folder import Run
-from reports.wording import count, listing, number, quantity, with_unit
+from reports.wording import capital, count, listing, number, quantity, with_unit
 
 NO_ESTIMATE = "#ffffff"
 _NARROW = float(np.cos(np.radians(52.8)))

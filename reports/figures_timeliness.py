@@ -13,13 +13,12 @@ from reports.figures import (
     INK,
     OBSERVED,
     Panel,
-    capital,
     new_figure,
     not_assessed,
 )
 from reports.figures_trend import plot_caterpillar
 from reports.run_folder import Run
-from reports.wording import count, estimate, limit, probability
+from reports.wording import capital, count, estimate, limit, probability
 
 _PARTS = {"within": "Within authorities", "between": "Between authorities"}
 

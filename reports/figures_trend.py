@@ -18,7 +18,6 @@ from reports.figures import (
     OBSERVED,
     band,
     breaks,
-    capital,
     count_axis,
     name_points,
     new_figure,
@@ -26,6 +25,7 @@ from reports.figures import (
     year_axis,
 )
 from reports.run_folder import Run
+from reports.wording import capital
 
 
 def plot_national_rate(

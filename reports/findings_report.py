@@ -16,13 +16,13 @@ from reports.figures import (
     SOFT,
     WIDTH,
     Panel,
-    capital,
     count_axis,
     house_style,
     not_assessed,
 )
 from reports.pages import download, environment, show_panel, write_page
 from reports.wording import (
+    capital,
     count,
     decimals,
     estimate,

@@ -81,7 +81,7 @@ def render_la_page(
 
 def _context(cube: CubeFile, la: int, sources: Sequence[Source]) -> dict[str, Any]:
     code = cube.las[la]
-    stamp = cube.kind[:1].upper() + cube.kind[1:]
+    stamp = wording.capital(cube.kind)
     label, peers = cube.peers[la]
     models: list[dict[str, Any]] = []
     variants: list[dict[str, str]] = []

@@ -20,12 +20,11 @@ from reports.figures import (
     SOFT,
     WIDTH,
     Panel,
-    capital,
     count_axis,
     house_style,
 )
 from reports.pages import download, environment, show_panel, write_page
-from reports.wording import count, limit, number, quantity, with_unit
+from reports.wording import capital, count, limit, number, quantity, with_unit
 
 TABLES = ("cells", "curves", "shares", "variance")
 TOGETHER = "(together)"
@@ -53,7 +52,7 @@ def render_multiverse(folder: Path) -> Path:
     for old in pictures.glob("*.png"):
         old.unlink()
     kind = str(document["kind"])
-    stamp = kind[:1].upper() + kind[1:]
+    stamp = capital(kind)
     with house_style():
         panels = []
         for number_, part in tables["curves"].groupby("curve"):

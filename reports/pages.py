@@ -12,12 +12,13 @@ import jinja2
 from markupsafe import Markup
 
 from reports.figures import HERE, Panel, embed
+from reports.wording import capital
 
 
 @cache
 def environment() -> jinja2.Environment:
     """The templates; all text is escaped."""
-    return jinja2.Environment(
+    found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         autoescape=True,
         # What an older file does not hold is left out, not an error.
@@ -25,6 +26,9 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # What an older file does not hold has no first letter.
+    found.filters["capital"] = lambda text: capital(text) if text else ""
+    return found
 
 
 def show_panel(

@@ -14,7 +14,7 @@ from reports.figures_maps import map_panels, residual_map_panels
 from reports.pages import download, environment, script_data, show_panel, write_page
 from reports.run_folder import Run
 from reports.sensitivity import sensitivity_panels
-from reports.wording import NOT_ASSESSED, NOT_ESTIMABLE
+from reports.wording import NOT_ASSESSED, NOT_ESTIMABLE, capital
 
 # Sections in reading order: anchor, heading, word in the navigation.
 SECTIONS = (
@@ -50,7 +50,7 @@ def render_run(run_folder: Path, stale: Sequence[str] = ()) -> Path:
 def _context(run: Run) -> dict[str, Any]:
     verdict, found = tables.judge(run), quantities(run)
     in_order = [quantity for quantity in found if quantity.is_ranked]
-    stamp = run.kind[:1].upper() + run.kind[1:]
+    stamp = capital(run.kind)
     if not verdict.reportable:
         stamp += " · NOT REPORTABLE"
 

@@ -21,10 +21,9 @@ from urllib.parse import quote
 import netCDF4
 import pandas as pd
 
-from reports.figures import capital
 from reports.findings_report import CSS, summary
 from reports.pages import download, environment
-from reports.wording import count, listing, number, quantity
+from reports.wording import capital, count, listing, number, quantity
 
 # A stated date, so that the same pages make the same archive.
 _DATE = (1980, 1, 1, 0, 0, 0)

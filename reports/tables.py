@@ -12,6 +12,7 @@ from reports.wording import (
     NOT_ASSESSED,
     NOT_ESTIMABLE,
     QUANTILE_ERROR,
+    capital,
     count,
     estimate,
     is_number,
@@ -88,7 +89,7 @@ def judge(run: Run) -> Verdict:
     return Verdict(
         state,
         headline,
-        detail[:1].upper() + detail[1:] + ".",
+        capital(detail) + ".",
         gates,
         [_text(item) for item in verdict.get("loosened", [])],
         [row for row in checks(run) if row["status"] != "pass"],

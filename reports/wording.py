@@ -162,6 +162,11 @@ def listing(names: Sequence[str], limit: int = 5) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def capital(text: str) -> str:
+    """A unit, label or sentence with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
 def within_sentence(label: str) -> str:
     """A label as it stands within a sentence: ``plans at 31 March``, ``NFA share``."""
     first = label.partition(" ")[0]
