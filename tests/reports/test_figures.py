@@ -5,6 +5,9 @@ import re
 from xml.etree import ElementTree
 
 import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from reports.figures import PAGE_FONT, embed, house_style, new_figure
 
@@ -40,3 +43,24 @@ def test_no_coordinate_is_finer_than_a_thousandth_of_a_point() -> None:
     numbers = re.findall(r"\d+\.(\d+)", re.sub(r"<style.*?</style>", "", drawn(), flags=re.S))
     assert numbers
     assert max(map(len, numbers)) == 3
+
+
+def test_noise_in_the_last_digits_of_the_layout_changes_no_byte(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def drawn(noise: float) -> str:
+        def execute(engine: ConstrainedLayoutEngine, figure: Figure) -> None:
+            laid_out(engine, figure)
+            for axes in figure.axes:
+                axes.set_position([side + noise for side in axes.get_position(True).bounds])
+
+        monkeypatch.setattr(ConstrainedLayoutEngine, "execute", execute)
+        with house_style():
+            figure, axes = new_figure(ncols=2)
+            axes[0].plot([0.1, 0.7], [0.2, 0.9])
+            axes[1].plot([3, 4], [4, 5])
+            return embed(figure, "Simulated England")[0]
+
+    laid_out = ConstrainedLayoutEngine.execute
+    assert drawn(1e-14) == drawn(0.0)
+    assert drawn(1e-3) != drawn(0.0)
