@@ -138,7 +138,7 @@ class Study:
         free = [rv.name for rv in model.free_RVs]
         self.parameters = list(_parameters(plan, free, {str(v) for v in model.named_vars}))
         self.compiled = sampling.compile_model(model)
-        self.log_density = sampling.LogDensity(model, self.observed)
+        self.log_density = sampling.LogDensity(model, self.observed, self.exchange.natural)
 
     def _check_choices(self) -> None:
         asked = self.exchange.choices
@@ -244,8 +244,7 @@ class Study:
         for name, draws in self._estimands(posterior).items():
             true = estimands[name].isel(draw=[index])
             scalars += [(*scalar, "estimand") for scalar in _scalars(name, true, draws)]
-        in_form = self.exchange.in_form(truth.isel(draw=[index]), data)
-        scalars.append(self._log_likelihood(data, in_form, posterior))
+        scalars.append(self._log_likelihood(data, truth.isel(draw=[index]), posterior))
         values = _rank(scalars, np.random.default_rng(ranking_seed))
         known = [row["ess_bulk"] for row in values if row["ess_bulk"] is not None]
         return {

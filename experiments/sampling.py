@@ -13,6 +13,7 @@ from pymc.model.transform.conditioning import remove_value_transforms
 from pytensor import function as compile_function  # type: ignore[attr-defined]
 from pytensor.graph.basic import equal_computations
 from pytensor.graph.replace import vectorize_graph
+from pytensor.graph.traversal import ancestors
 
 from experiments.config import SamplerConfig
 
@@ -204,15 +205,19 @@ class LogDensity:
 
     Serves the log likelihood of observations and the log prior of parameters, on their natural
     scale. The graph is vectorised over draws, so that whole arrays need no compiled code. ``model``
-    is a copy without transforms; where it holds ``pm.Data``, new data are set there.
+    is a copy without transforms; where it holds ``pm.Data``, new data are set there. Values of the
+    deterministic variables named in ``given`` are taken as they are, not worked out again.
     """
 
-    def __init__(self, model: pm.Model, names: Sequence[str]) -> None:
+    def __init__(self, model: pm.Model, names: Sequence[str], given: Sequence[str] = ()) -> None:
         self.names = names
         self.model = natural = remove_value_transforms(model)
         by_name = {rv.name: rv for rv in natural.basic_RVs}
         density = natural.logp(vars=[by_name[name] for name in names], sum=False, jacobian=False)
-        inputs = [natural.rvs_to_values[rv] for rv in natural.free_RVs]
+        # Copies in the graph of the density keep their names.
+        nodes = {node.name: node for node in ancestors(density) if node.name in given}
+        self.inputs = [*(rv.name for rv in natural.free_RVs), *nodes]
+        inputs = [*(natural.rvs_to_values[rv] for rv in natural.free_RVs), *nodes.values()]
         batched = [
             pt.tensor(
                 f"{value.name}_draws", shape=(None, *value.type.shape), dtype=value.type.dtype
@@ -228,7 +233,7 @@ class LogDensity:
         """One variable for each name, (chain, draw, ...)."""
         natural = self.model
         chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
-        flat = [_flat(posterior[rv.name], chains * draws) for rv in natural.free_RVs]
+        flat = [_flat(posterior[name], chains * draws) for name in self.inputs]
         parts = [
             self.function(*(array[start : start + _CHUNK] for array in flat))
             for start in range(0, chains * draws, _CHUNK)

@@ -57,9 +57,9 @@ from models.funnel_data import (
     FunnelCounts,
     observe_funnel,
 )
+from models.funnel_levels import LEAST, at_a_gate, shown_levels
 from models.joint import (
     centred_paths,
-    clear_in_each,
     correlated_levels,
     correlation_factor,
     pairs,
@@ -71,8 +71,6 @@ from models.replaceable import is_replaceable
 from models.share_likelihoods import beta_binomial_counts
 from models.spec import Answer, Block, ModelSpec, Options
 
-# A count of which a later stage is drawn enters at half a case where a study draws none.
-_LEAST = 0.5
 _FLOW_LEVEL = {
     "previous_stage": "flow_level",
     "referrals": "flow_level_per_referral",
@@ -311,12 +309,13 @@ def build(
             regions = pd.Index(model.coords["region"]).get_indexer(observations.las["region"])
             score = pm.Normal("region_z", 0, 1, dims=("region", "outcome"))
             expected += (draw("region_sd")[None, :] * score)[regions]
-        # local authorities
-        la_level = _levels(observations, options, priors, expected, draw("la_level_sd"))
         # predictors within a year
         passed_on = None
         if options.departures == "passed_on_in_part" and options.denominator != "children":
             passed_on = draw_from(priors["passed_on"], dims="flow")
+        # local authorities
+        sd = draw("la_level_sd", may_vanish=True)
+        la_level = _levels(observations, options, priors, expected, sd, passed_on)
         # likelihood
         place = pd.Index(outcomes).get_indexer(observations.cells["outcome"])
         own = la_level[la, place] + path[place, year]
@@ -387,7 +386,7 @@ def _per_child(
 def _dispersion(
     options: FunnelOptions,
     priors: Mapping[str, Prior],
-    draw: Callable[[str], pt.TensorVariable],
+    draw: Callable[..., pt.TensorVariable],
     la: np.ndarray,
     outcome: np.ndarray,
 ) -> pt.TensorVariable:
@@ -409,13 +408,13 @@ def _side_by_side(rates: pt.TensorVariable, shares: pt.TensorVariable | None) ->
 
 
 def _rates_and_shares(
-    observations: FunnelCounts, priors: Mapping[str, Prior], name: str
+    observations: FunnelCounts, priors: Mapping[str, Prior], name: str, **how: bool
 ) -> pt.TensorVariable:
     """A quantity that every outcome has, (outcome,): rates and shares each from their prior."""
-    rates = draw_from(priors[name], dims="rate")
+    rates = draw_from(priors[name], dims="rate", **how)
     if not observations.shares:
         return rates
-    return _side_by_side(rates, draw_from(priors[_OF_SHARES[name]], dims="share"))
+    return _side_by_side(rates, draw_from(priors[_OF_SHARES[name]], dims="share", **how))
 
 
 def _paths(observations: FunnelCounts, priors: Mapping[str, Prior]) -> pt.TensorVariable:
@@ -443,43 +442,22 @@ def _levels(
     priors: Mapping[str, Prior],
     expected: pt.TensorVariable,
     sd: pt.TensorVariable,
+    passed_on: pt.TensorVariable | None,
 ) -> pt.TensorVariable:
     """Level of each LA around what is expected of it, (la, outcome)."""
     outcomes = list(observations.outcomes)
-    clear = clear_in_each(partial(_log_ratios, observations), outcomes, observations.deprivation)
-    order = [outcomes.index(name) for name in clear]
     factor = pt.eye(len(outcomes))
     if options.correlation == "between_gates":
+        order = range(len(outcomes))
         factor = correlation_factor(priors["la_level_correlation"], order, dims="pair")
     levels = correlated_levels(
-        list(clear),
-        mean=[expected[:, place] for place in order],
-        sd=sd[np.array(order)],
+        outcomes,
+        mean=[expected[:, place] for place in range(len(outcomes))],
+        sd=sd,
         factor=factor,
-        are_clear=list(clear.values()),
+        shown=partial(at_a_gate, observations, shown_levels(observations), passed_on),
     )
-    by_name = dict(zip(clear, levels, strict=True))
-    return pt.stack([by_name[name] for name in outcomes], axis=1)
-
-
-def _log_ratios(
-    observations: FunnelCounts, outcome: str, drawn: Mapping[str, np.ndarray] | None = None
-) -> pd.DataFrame:
-    """Log ratios or log odds (la, year), intervals at their midpoint; or of a world ``drawn``."""
-    rows = observations.of(outcome)
-    cells = observations.cells.iloc[rows]
-    middle = (cells["lower"] + cells["upper"]) / 2 + 0.5
-    rest = cells["exposure"]
-    if drawn is not None:
-        middle = pd.Series(drawn[f"y_{outcome}"] + 0.5, cells.index)
-        before = drawn.get(f"y_{observations.exposures[outcome]}")
-        if before is not None and outcome not in SHARES:
-            place = observations.parent_cell[rows]
-            rest = rest.mask(place >= 0, np.maximum(before[place], _LEAST))
-    if outcome in SHARES:
-        rest = rest - middle + 1.0
-    table = cells.assign(log_ratio=np.log(middle / rest))
-    return table.pivot(index="la", columns="year", values="log_ratio")
+    return pt.stack(levels, axis=1)
 
 
 def _log_before(
@@ -496,7 +474,7 @@ def _log_before(
     if before is None or not is_replaceable():
         return seen
     place = observations.parent_cell[rows]
-    drawn = pt.log(pt.maximum(before[np.maximum(place, 0)], _LEAST))
+    drawn = pt.log(pt.maximum(before[np.maximum(place, 0)], LEAST))
     return pt.where(place >= 0, drawn, seen)
 
 
@@ -662,7 +640,7 @@ def blocks(options: FunnelOptions) -> tuple[Block, ...]:
             "local authorities",
             (
                 *(f"la_level_{name}" for name in outcomes),
-                *(f"la_level_z_{name}" for name in outcomes),
+                *(f"la_level_{name}_raw" for name in outcomes),
                 "la_level_sd",
                 "share_level_sd",
                 "la_level_correlation_raw",

@@ -7,6 +7,7 @@ variances than the rest need nothing special.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -14,21 +15,30 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from models.priors import Prior, draw_from
-from models.replaceable import (
-    decided_by_data,
-    decided_by_each,
-    is_replaceable,
-    takes_form,
-)
+from models.replaceable import decided_by_data, stands_for
 from models.spatial import SpatialBasis
 
 # With fewer authorities the correlations between outcomes are known so little that levels given the
 # outcomes before may have no spread left.
 MANY_LAS = 20
-# The data by which a study of many data sets chooses the form of levels, a place for each outcome.
-LEVELS_ARE_CLEAR = "levels_are_clear"
 
-Clear = bool | pt.TensorVariable
+
+@dataclass(frozen=True)
+class Shown:
+    """What data show of an outcome's levels, roughly: only the speed of sampling hangs on it.
+
+    Attributes
+    ----------
+    mean, precision : (la,)
+        Estimate of each authority's level, with what is ``added`` to it, and its precision; 0 where
+        an authority has no figures.
+    added : (la,)
+        Data may show a level only together with others: what of those stands beside it.
+    """
+
+    mean: pt.TensorVariable | np.ndarray
+    precision: pt.TensorVariable | np.ndarray
+    added: pt.TensorVariable | float = 0.0
 
 
 def pairs(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -75,7 +85,8 @@ def correlated_levels(
     factor: pt.TensorVariable | None,
     structured: pt.TensorVariable | None = None,
     own_share: pt.TensorVariable | float = 1.0,
-    are_clear: Sequence[Clear] | None = None,
+    are_clear: Sequence[bool] | None = None,
+    shown: Callable[[str, Mapping[str, pt.TensorVariable]], Shown] | None = None,
 ) -> list[pt.TensorVariable]:
     """Level of each authority for each of ``names``; a list of tensors of shape (la,).
 
@@ -94,12 +105,17 @@ def correlated_levels(
     are_clear
         For each outcome whether the data show its levels clearly: they are drawn on their own
         scale where they do, and as standard scores where they do not, for then their scale may be
-        near zero and the posterior would narrow to a funnel. The density is the same. A tensor is
-        a place of the data `LEVELS_ARE_CLEAR`, by which a study chooses for every data set.
+        near zero and the posterior would narrow to a funnel. The density is the same.
+    shown
+        What the data show of an outcome's levels, given its name and the levels before it by name;
+        instead of ``are_clear``. Levels are then drawn as standard scores around what the data and
+        the prior together lead one to expect at each scale: near the data where those are clear,
+        near the prior where they are not. The density is again the same, and a study of many data
+        sets needs no other form.
     """
     spread = pt.sqrt(own_share)
     own: list[pt.TensorVariable] = []
-    levels = []
+    levels: dict[str, pt.TensorVariable] = {}
     for k, name in enumerate(names):
         row = pt.ones(1) if factor is None else factor[k, : k + 1]
         around = pt.dot(pt.stack(own, axis=1), row[:k]) * spread if own else 0.0
@@ -107,26 +123,34 @@ def correlated_levels(
             around = around + pt.dot(structured[:, : k + 1], row)
         centre = mean[k] + sd[k] * around
         scale = sd[k] * row[k] * spread
-        clear = are_clear is None or are_clear[k]
-        if not isinstance(clear, bool):
-            raw = pm.Normal(
-                f"la_level_{name}_raw",
-                pt.switch(clear, centre, 0),
-                pt.switch(clear, scale, 1),
-                dims="la",
-            )
-            takes_form(f"la_level_{name}_raw", f"la_level_{name}", LEVELS_ARE_CLEAR, k)
-            own.append(pt.switch(clear, (raw - centre) / scale, raw))
-            level = pt.switch(clear, raw, centre + scale * raw)
-            level = pm.Deterministic(f"la_level_{name}", level, dims="la")
-        elif clear:
-            level = pm.Normal(f"la_level_{name}", centre, scale, dims="la")
-            own.append((level - centre) / scale)
+        if shown is not None:
+            levels[name] = _drawn_around_data(name, centre, scale, shown(name, levels))
+            own.append((levels[name] - centre) / scale)
+        elif are_clear is None or are_clear[k]:
+            levels[name] = pm.Normal(f"la_level_{name}", centre, scale, dims="la")
+            own.append((levels[name] - centre) / scale)
         else:
             own.append(pm.Normal(f"la_level_z_{name}", 0, 1, dims="la"))
-            level = pm.Deterministic(f"la_level_{name}", centre + scale * own[k], dims="la")
-        levels.append(level)
-    return levels
+            level = centre + scale * own[k]
+            levels[name] = pm.Deterministic(f"la_level_{name}", level, dims="la")
+    return list(levels.values())
+
+
+def _drawn_around_data(
+    name: str, centre: pt.TensorVariable, scale: pt.TensorVariable, shown: Shown
+) -> pt.TensorVariable:
+    """Levels under Normal(centre, scale), through scores that are nearly standard normal given data
+    of normal error, whatever centre and scale: the two are then explored apart from the levels.
+    """
+    known = 1 + scale**2 * shown.precision
+    width = scale / pt.sqrt(known)
+    expected = centre + shown.added
+    middle = expected + (1 - 1 / known) * (shown.mean - expected)
+    score = pm.Normal(
+        f"la_level_{name}_raw", (expected - middle) / width, pt.sqrt(known), dims="la"
+    )
+    stands_for(f"la_level_{name}_raw", f"la_level_{name}")
+    return pm.Deterministic(f"la_level_{name}", middle + width * score - shown.added, dims="la")
 
 
 def levels_are_clear(
@@ -176,35 +200,6 @@ def clear_first(
 
         clear[name] = decided_by_data(f"{name}_levels_are_clear", from_data, in_study=False)
     return dict(sorted(clear.items(), key=lambda item: not item[1]))
-
-
-def clear_in_each(
-    log_rates: Callable[[str, Mapping[str, np.ndarray] | None], pd.DataFrame],
-    names: Sequence[str],
-    score: pd.Series,
-) -> dict[str, Clear]:
-    """As `clear_first`, but a study asks every data set anew, in the order of ``names``.
-
-    ``log_rates(name, drawn)`` gives the table that `levels_are_clear` takes, of the data or of the
-    values ``drawn`` for each observed variable.
-    """
-
-    def ask(drawn: Mapping[str, np.ndarray] | None = None) -> list[bool]:
-        tables: list[pd.DataFrame] = []
-        clear = []
-        for name in names:
-            table = log_rates(name, drawn)
-            clear.append(levels_are_clear(table, score, tables))
-            tables += [table] if clear[-1] else []
-        return clear
-
-    clear = decided_by_each(
-        LEVELS_ARE_CLEAR, len(names), ask, lambda drawn: np.array(ask(drawn), float)
-    )
-    found: dict[str, Clear] = dict(zip(names, clear, strict=True))
-    if is_replaceable():
-        return found
-    return dict(sorted(found.items(), key=lambda item: not item[1]))
 
 
 def smooth_scores(

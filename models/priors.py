@@ -39,6 +39,8 @@ POSITIVE = (
 )
 # Made for one kind of parameter, and not exchanged with others.
 SPECIAL = ("Correlation", "ZeroSumNormal")
+# Of a half-normal prior's scale: below this a scale that may vanish is explored on its logarithm.
+_NEAR_ZERO = 0.05
 # These parameters may take any finite value; all others must be above zero.
 _UNBOUNDED = {"mu", "lower", "upper"}
 
@@ -82,8 +84,12 @@ class Prior:
         return found
 
 
-def draw_from(prior: Prior, **kwargs: Any) -> "TensorVariable":
-    """Add the prior to the current PyMC model under its own name; ``kwargs`` go to PyMC (dims)."""
+def draw_from(prior: Prior, *, may_vanish: bool = False, **kwargs: Any) -> "TensorVariable":
+    """Add the prior to the current PyMC model under its own name; ``kwargs`` go to PyMC (dims).
+
+    A scale that ``may_vanish``, for data allow zero, is explored on a scale that is linear but near
+    zero: on its logarithm the posterior would be sharp on one side and endless on the other.
+    """
     import pymc as pm
 
     if prior.distribution == "Correlation":
@@ -93,4 +99,8 @@ def draw_from(prior: Prior, **kwargs: Any) -> "TensorVariable":
     if prior.distribution == "SymmetricDirichlet":
         parts = len(pm.modelcontext(None).coords[kwargs["dims"]])
         return pm.Dirichlet(prior.name, [prior.parameters["concentration"]] * parts, **kwargs)
+    if may_vanish and prior.distribution == "HalfNormal":
+        from models.softplus import Softplus
+
+        kwargs["default_transform"] = Softplus(_NEAR_ZERO * prior.parameters["sigma"])
     return getattr(pm, prior.distribution)(prior.name, **prior.parameters, **kwargs)

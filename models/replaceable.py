@@ -9,13 +9,13 @@ a likelihood offers for that:
 - it says with `publishes` how values drawn from it become the arrays that it holds, rounded and
   suppressed as a publisher would;
 - a choice of form that single fits take from their data goes through `decided_by_data`, where one
-  form serves all, or `decided_by_each`, where the study shall choose anew for every data set.
+  form serves all; what a form takes from each data set goes through `worked_out`.
 
 Until data are given the arrays hold noughts, so nothing that was observed can stay in the model.
 The density is the same either way.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
-import xarray as xr
 
 Derive = Callable[[Mapping[str, np.ndarray]], np.ndarray]
 Publish = Callable[[np.ndarray], Mapping[str, np.ndarray]]
@@ -45,10 +44,8 @@ class Exchange:
         The same in words.
     derived
         Further ``pm.Data`` by name, from the values drawn for every observed variable.
-    forms
-        For each variable that is drawn in one of two forms: the variable that is the same in both,
-        whose values it takes in the second form, and the ``pm.Data`` and place in it that say which
-        form it is. Worlds are drawn in the first.
+    natural
+        Variables that are the same whatever the data, where those drawn in their place are not.
     """
 
     declared: Mapping[str, bool] = field(default_factory=dict)
@@ -56,7 +53,7 @@ class Exchange:
     publish: dict[str, Publish] = field(default_factory=dict)
     rules: dict[str, str] = field(default_factory=dict)
     derived: dict[str, Derive] = field(default_factory=dict)
-    forms: dict[str, tuple[str, str, int]] = field(default_factory=dict)
+    natural: list[str] = field(default_factory=list)
 
     def data_of(self, drawn: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Every array of ``pm.Data`` for one data set, from the values drawn for it by name."""
@@ -66,15 +63,6 @@ class Exchange:
             for name, values in publish(drawn[observed]).items()
         }
         return data | {name: derive(drawn) for name, derive in self.derived.items()}
-
-    def in_form(self, drawn: xr.Dataset, data: Mapping[str, np.ndarray]) -> xr.Dataset:
-        """Parameters of a world, drawn in the first form, in the form that ``data`` asks for."""
-        other = {
-            name: drawn[natural]
-            for name, (natural, switch, place) in self.forms.items()
-            if data[switch][place]
-        }
-        return drawn.assign(other)
 
 
 _EXCHANGE: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
@@ -120,29 +108,24 @@ def decided_by_data(name: str, from_data: Callable[[], bool], *, in_study: bool)
     return exchange.choices.setdefault(name, exchange.declared.get(name, in_study))
 
 
-def decided_by_each(
-    name: str, number: int, from_data: Callable[[], Sequence[bool]], from_drawn: Derive
-) -> Sequence[Any]:
-    """``number`` choices between two forms of one density: from the data, or in a study from each
-    data set.
-
-    In a study they are the places of the ``pm.Data`` called ``name``, which ``from_drawn`` works
-    out of the values drawn: 1 for the second form, in which a variable takes the values of what is
-    the same in both; see `takes_form`.
+def worked_out(
+    name: str, shape: tuple[int, ...], from_data: Callable[[], np.ndarray], from_drawn: Derive
+) -> Any:
+    """Numbers of one ``shape`` that the form of a density takes: from the data, or in a study
+    ``pm.Data`` called ``name``, from the values drawn for each data set.
     """
     exchange = _EXCHANGE.get()
     if exchange is None:
         return from_data()
     exchange.derived[name] = from_drawn
-    data = pm.Data(name, np.zeros(number))
-    return [data[place] for place in range(number)]
+    return pm.Data(name, np.zeros(shape), shape=shape)
 
 
-def takes_form(variable: str, natural: str, switch: str, place: int) -> None:
-    """Say that ``variable`` equals ``natural`` where ``place`` of the data ``switch`` is 1."""
+def stands_for(variable: str, natural: str) -> None:
+    """Say that ``variable`` is drawn in place of ``natural``, in a way that hangs on the data."""
     exchange = _EXCHANGE.get()
     if exchange is not None:
-        exchange.forms[variable] = (natural, switch, place)
+        exchange.natural.append(natural)
 
 
 @contextmanager

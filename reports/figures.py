@@ -116,7 +116,8 @@ def _settle(figure: Figure) -> None:
     drawing to the next, and the names of clip paths are hashes of all digits.
     """
     for axes in figure.axes:
-        axes.set_position([round(side, 6) for side in axes.get_position(original=True).bounds])
+        left, bottom, width, height = axes.get_position(original=True).bounds
+        axes.set_position((round(left, 6), round(bottom, 6), round(width, 6), round(height, 6)))
 
 
 def _smaller(svg: str) -> str:

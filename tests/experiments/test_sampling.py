@@ -7,6 +7,7 @@ import numpy as np
 import pymc as pm
 import pytest
 import xarray as xr
+from scipy import stats
 
 from experiments import sampling
 from experiments.config import SamplerConfig
@@ -74,6 +75,23 @@ def test_log_prior_is_pymc_s_on_the_natural_scale(model: pm.Model, posterior: xr
     assert found["level_sd"].dims == ("chain", "draw")
     # A zero-sum vector has one density, not one for each of its parts.
     assert found["year_effect"].size == CHAINS * DRAWS
+
+
+def test_values_that_are_given_are_not_worked_out_again() -> None:
+    """What is drawn may hang on data that change; what it stands for does not."""
+    with pm.Model(coords={"obs": range(3)}) as model:
+        shift = pm.Data("shift", np.zeros(3))
+        raw = pm.Normal("level_raw", 0, 1, dims="obs")
+        level = pm.Deterministic("level", raw - shift, dims="obs")
+        pm.Normal("y", level, 1, observed=np.array([1.0, 2.0, 4.0]), dims="obs")
+    values = np.array([0.5, -1.0, 3.0])
+    drawn = xr.Dataset(
+        dict.fromkeys(("level", "level_raw"), (("chain", "draw", "obs"), values[None, None]))
+    )
+    density = sampling.LogDensity(model, ["y"], given=["level"])
+    density.model.set_data("shift", np.full(3, 9.0))
+    expected = stats.norm(values).logpdf([1.0, 2.0, 4.0])
+    assert density(drawn)["y"].values[0, 0] == pytest.approx(expected, rel=1e-6)
 
 
 def test_densities_do_not_mind_the_order_of_dimensions(

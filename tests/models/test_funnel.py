@@ -283,12 +283,18 @@ def test_more_plans_than_conferences_and_more_enquiries_than_assessments_fit(
     assert (cells.loc[above, "lower"] == cells.loc[above, "upper"]).all(), "nothing was cut"
     # Levels at the ratio seen are likelier than levels cut at 100 per 100.
     point, logp = model.initial_point(), model.compile_logp(mode=FAST)
+    (level,) = model.replace_rvs_by_values([model["la_level_cpp_starts"]])
+    level_at = model.compile_fn(level, inputs=model.value_vars, mode=FAST, on_unused_input="ignore")
+    drawn = "la_level_cpp_starts_raw"
+    at_zero, at_one = (level_at(point | {drawn: np.full(24, raw)}) for raw in (0.0, 1.0))
+
+    def density(levels: np.ndarray) -> float:
+        return float(logp(point | {drawn: (levels - at_zero) / (at_one - at_zero)}))
+
     seen = np.where(np.arange(24) < 8, np.log(3), np.log(0.85))
-    free = {"la_level_cpp_starts": seen}
-    assert set(free) <= set(point), "levels that differ so much are drawn on their own scale"
-    cut = {name: np.minimum(value, 0) for name, value in free.items()}
-    assert np.isfinite(float(logp(point | cut)))
-    assert float(logp(point | free)) > float(logp(point | cut)) + 10
+    cut = np.minimum(seen, 0)
+    assert np.isfinite(density(cut))
+    assert density(seen) > density(cut) + 10
     values = SPEC.estimands(posterior_like(model), observations, options, SPEC.priors).values
     assert float(values["la_gate"].max()) > 100
 
@@ -434,11 +440,8 @@ def test_a_world_that_was_drawn_can_be_given_back_to_the_model(small_world: xr.D
 # ------------------------------------------------------------------------- an independent sum
 
 
-def test_the_density_is_that_of_textbook_distributions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_density_is_that_of_textbook_distributions() -> None:
     """Likelihood and levels, written out cell by cell with scipy's distributions."""
-    monkeypatch.setattr(
-        "models.funnel.clear_in_each", lambda tables, names, score: dict.fromkeys(names, True)
-    )
     world = SimulationOptions(seed=8, las=10, first_year=2011, suppression=False)
     model, observations, _ = build(build_simulated(world))
     outcomes, rates = list(observations.outcomes), [REFERRALS, *FLOWS]
@@ -447,17 +450,24 @@ def test_the_density_is_that_of_textbook_distributions(monkeypatch: pytest.Monke
         name: value + rng.normal(0, 0.1, np.shape(value))
         for name, value in model.initial_point().items()
     }
-    levels = [model[f"la_level_{name}"] for name in outcomes]
-    parts = model.logp(vars=[model["y_rates"], model["y_shares"], *levels], sum=False)
+    levels, raw = ([f"la_level_{name}{form}" for name in outcomes] for form in ("", "_raw"))
+    parts = model.logp(
+        vars=[model["y_rates"], model["y_shares"], *(model[name] for name in raw)], sum=False
+    )
     named = ["year_path", "la_level_correlation", "scatter_sd", "share_scatter_sd"]
-    named += ["la_level_sd", "share_level_sd"]
+    named += ["la_level_sd", "share_level_sd", *levels]
     function = model.compile_fn(
         [*parts, *model.replace_rvs_by_values([model[name] for name in named])], mode=FAST
     )
     y_rates, y_shares, *rest = function(point)
     found_levels = sum(np.sum(part) for part in rest[: len(outcomes)])
     value = dict(zip(named, rest[len(outcomes) :], strict=True))
-    level = np.stack([point[f"la_level_{name}"] for name in outcomes], axis=1)
+    level = np.stack([value[name] for name in levels], axis=1)
+    # Levels are linear in what stands for them: the density of one is that of the other but for the
+    # slope.
+    for place, name in enumerate(raw):
+        moved = function(point | {name: point[name] + 1})[len(parts) :][named.index(levels[place])]
+        found_levels -= np.log(moved - level[:, place]).sum()
     path, x = value["year_path"], observations.deprivation.to_numpy()
 
     def by_outcome(of_rates: np.ndarray, of_shares: np.ndarray) -> np.ndarray:

@@ -10,17 +10,15 @@ import pytest
 from scipy.stats import beta, kstest
 
 from models.joint import (
-    LEVELS_ARE_CLEAR,
+    Shown,
     centred_paths,
     clear_first,
-    clear_in_each,
     correlated_levels,
     correlation_factor,
     levels_are_clear,
     pairs,
 )
 from models.priors import Prior
-from models.replaceable import replaceable_data
 
 ETA = Prior("level_correlation", "Correlation", {"eta": 2.0}, "", "")
 STEP = Prior("year_step", "Normal", {"mu": 0.0, "sigma": 0.1}, "", "")
@@ -152,45 +150,57 @@ def test_standard_scores_give_the_same_levels() -> None:
         assert np.corrcoef(values.T)[0, 1] == pytest.approx(0.7, abs=0.05)
 
 
-def test_a_study_takes_either_form_from_one_model() -> None:
-    """Drawn in the first form and given in the second, levels and their density are the same."""
-    names, las, sd = ["a", "b"], 40, np.array([0.5, 2.0])
-    rng = np.random.default_rng(2)
-    score = pd.Series(rng.normal(size=las), index=[f"E{i}" for i in range(las)])
-    noise = {name: pd.DataFrame(0.2 * rng.normal(size=(las, 5)), score.index) for name in names}
+SHOWN = {
+    "nothing": Shown(np.zeros(3000), np.zeros(3000)),
+    "little": Shown(np.linspace(-1, 1, 3000), np.full(3000, 0.5)),
+    "much": Shown(np.linspace(-1, 1, 3000), np.full(3000, 500.0)),
+}
 
-    def log_rates(name: str, drawn: Mapping[str, np.ndarray] | None) -> pd.DataFrame:
-        assert drawn is not None, "a study asks nothing of what was observed"
-        return noise[name].add(drawn[name], axis=0)
 
-    with replaceable_data() as exchange, pm.Model(coords={"la": list(score.index)}) as model:
-        clear = clear_in_each(log_rates, names, score)
+@pytest.mark.parametrize("shown", SHOWN.values(), ids=SHOWN.keys())
+def test_levels_drawn_around_data_are_the_same_whatever_data_show(shown: Shown) -> None:
+    """Forward draws have the covariance asked for, for what data show changes no density."""
+    factor = np.linalg.cholesky(np.array([[1, 0.7], [0.7, 1]]))
+
+    def given(name: str, before: Mapping[str, pt.TensorVariable]) -> Shown:
+        added = 0.5 * before["a"] if before else 0.0
+        return Shown(shown.mean, shown.precision, added)
+
+    with pm.Model(coords={"la": list(range(3000))}) as model:
         correlated_levels(
-            names,
-            mean=[pt.ones(las), pt.zeros(las)],
-            sd=pt.as_tensor(sd),
-            factor=pt.as_tensor(np.linalg.cholesky(np.array([[1, 0.7], [0.7, 1]]))),
-            are_clear=list(clear.values()),
+            ["a", "b"],
+            mean=[pt.ones(3000), pt.zeros(3000)],
+            sd=pt.as_tensor(np.array([0.5, 2.0])),
+            factor=pt.as_tensor(factor),
+            shown=given,
         )
-    drawn = pm.sample_prior_predictive(1, model=model, random_seed=3)["prior"].to_dataset()
-    levels = ["la_level_a", "la_level_b"]
-    density = pm.compile(
-        model.value_vars, [model.logp(), *model.replace_rvs_by_values([model[n] for n in levels])]
-    )
+        levels = pt.stack([model["la_level_a"], model["la_level_b"]], axis=1)
+        values = draw(levels, draws=1).reshape(3000, 2)
+    assert values.mean(axis=0) == pytest.approx([1, 0], abs=0.12)
+    assert values.std(axis=0) == pytest.approx([0.5, 2], rel=0.06)
+    assert np.corrcoef(values.T)[0, 1] == pytest.approx(0.7, abs=0.05)
 
-    def at(data: dict[str, np.ndarray]) -> list[np.ndarray]:
-        with model:
-            pm.set_data(data)
-        one = exchange.in_form(drawn, data).isel(chain=0, draw=0)
-        return density(*(one[v.name].to_numpy() for v in model.value_vars))
 
-    data = exchange.data_of({"a": 3 * rng.normal(size=las), "b": np.zeros(las)})
-    assert {name: list(values) for name, values in data.items()} == {LEVELS_ARE_CLEAR: [1, 0]}
-    as_scores, as_asked = at({LEVELS_ARE_CLEAR: np.zeros(2)}), at(data)
-    for first, second in zip(as_scores[1:], as_asked[1:], strict=True):
-        assert first == pytest.approx(second)
-    # Densities of levels and of scores differ by the scale of the levels.
-    assert as_scores[0] == pytest.approx(as_asked[0] + las * np.log(sd[0]))
+def test_scores_are_standard_normal_given_what_data_show() -> None:
+    """Where data are normal, scale and levels are explored apart: scores do not hang on scales."""
+    rng = np.random.default_rng(5)
+    seen, precision = rng.normal(size=20), rng.uniform(0.1, 9, 20)
+    for scale in (1e-3, 0.3, 4.0):
+        with pm.Model(coords={"la": list(range(20))}) as model:
+            (level,) = correlated_levels(
+                ["a"],
+                mean=[pt.zeros(20)],
+                sd=pt.as_tensor(np.array([scale])),
+                factor=None,
+                shown=lambda name, before: Shown(seen, precision),
+            )
+            pm.Normal("y", level, precision**-0.5, observed=seen)
+        density = model.compile_logp(sum=True, mode="FAST_COMPILE")
+        at_zero = density({"la_level_a_raw": np.zeros(20)})
+        for _ in range(3):
+            score = rng.normal(size=20)
+            drop = at_zero - density({"la_level_a_raw": score})
+            assert drop == pytest.approx(0.5 * (score**2).sum(), rel=1e-6)
 
 
 def test_levels_are_clear_only_when_many_authorities_differ() -> None:

@@ -121,3 +121,24 @@ def test_every_declared_prior_can_be_built_and_says_what_and_why(model: str) -> 
         assert declared.faults() == []
         assert declared.meaning
         assert declared.reason
+
+
+def test_a_scale_that_may_vanish_keeps_its_density_and_is_linear_away_from_zero() -> None:
+    declared = prior("HalfNormal", sigma=0.5)
+    with pm.Model() as model:
+        draw_from(declared, may_vanish=True)
+    (free,) = model.value_vars
+    with_jacobian, without = (
+        model.compile_logp(jacobian=jacobian, mode="FAST_COMPILE") for jacobian in (True, False)
+    )
+    (size,) = model.replace_rvs_by_values([model["size"]])
+    at = model.compile_fn(size, inputs=[free], mode="FAST_COMPILE")
+    for value in (-40.0, -1.0, 0.3, 20.0):
+        found = float(at({free.name: value}))
+        assert found > 0
+        assert without({free.name: value}) == pytest.approx(stats.halfnorm(scale=0.5).logpdf(found))
+        slope = (at({free.name: value + 1e-4}) - at({free.name: value - 1e-4})) / 2e-4
+        added = with_jacobian({free.name: value}) - without({free.name: value})
+        assert added == pytest.approx(np.log(slope), rel=1e-5)
+    assert at({free.name: 20.0}) == pytest.approx(20 * 0.025, rel=1e-6)
+    assert model.initial_point()[free.name] == pytest.approx(20.0)
