@@ -52,19 +52,14 @@ from models.aftermath_data import (
     AftermathObservations,
     event_cells,
     observe_aftermath,
-    prior_values,
 )
+from models.aftermath_levels import shown_levels
+from models.joint import drawn_around_data
 from models.latent_years import Series, autocorrelated, figures_given
 from models.likelihoods import dispersion_of
 from models.priors import Prior, draw_from
 from models.rates import spans
-from models.replaceable import decided_by_data
 from models.spec import Answer, Block, Estimand, ModelSpec, Options
-
-# Fewer authorities tell too little of how levels differ for them to be drawn on their own scale.
-MANY_LAS = 20
-# Variance of authorities' means over their sampling variance from which levels count as clear.
-CLEAR_RATIO = 5.0
 
 
 class AftermathOptions(Options):
@@ -313,14 +308,8 @@ def build(
         around = level
         if options.judged_levels == "own_mean":
             around = level + draw_from(priors["judged_level"]) * ever.astype(float)
-        level_sd = draw_from(priors["la_level_sd"])
-        if decided_by_data(
-            "levels_are_clear", lambda: levels_are_clear(observations), in_study=False
-        ):
-            la_level = pm.Normal("la_level", around, level_sd, dims="la")
-        else:
-            score = pm.Normal("la_level_z", 0, 1, dims="la")
-            la_level = pm.Deterministic("la_level", around + level_sd * score, dims="la")
+        level_sd = draw_from(priors["la_level_sd"], may_vanish=True)
+        la_level = drawn_around_data("la_level", around, level_sd, shown_levels(observations))
         # stacks
         score = pm.Normal("stack_z", 0, 1, dims="stack_cell")
         path = draw_from(priors["stack_sd"]) * score
@@ -360,26 +349,6 @@ def build(
             dims="obs",
         )
     return model
-
-
-def levels_are_clear(observations: AftermathObservations) -> bool:
-    """Whether many authorities' levels stand out from departures that carry over.
-
-    Compares the variance of authorities' means with their sampling variance, reckoned with the
-    correlation of neighbouring years; only the choice of parameterisation hangs on it. Short series
-    make departures look smaller and less lasting than they are, hence the wide margin.
-    """
-    table = prior_values(observations)
-    table = table.sub(table.mean(axis=0), axis=1)
-    table = table[table.notna().sum(axis=1) >= 3]
-    if len(table) < MANY_LAS:
-        return False
-    rest = table.sub(table.mean(axis=1), axis=0)
-    variance = float((rest**2).stack().mean())
-    product = rest.iloc[:, 1:].to_numpy() * rest.iloc[:, :-1].to_numpy()
-    lasting = float(np.clip(np.nanmean(product) / variance, 0.0, 0.9))
-    sampling = variance * (1 + lasting) / (1 - lasting) / table.notna().sum(axis=1).mean()
-    return bool(table.mean(axis=1).var() > CLEAR_RATIO * sampling)
 
 
 def _over_stacks(
@@ -557,7 +526,7 @@ def blocks(options: AftermathOptions) -> tuple[Block, ...]:
                 "level_of_share",
                 "judged_level",
                 "la_level",
-                "la_level_z",
+                "la_level_raw",
                 "la_level_sd",
             ),
         ),

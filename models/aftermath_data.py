@@ -304,10 +304,12 @@ def _neighbours_in(
     return pick
 
 
-def prior_values(base: CountObservations) -> pd.DataFrame:
-    """Log rates, or log odds of shares, (la, year), from the middle of each figure's bounds."""
+def prior_values(base: CountObservations, drawn: np.ndarray | None = None) -> pd.DataFrame:
+    """Log rates, or log odds of shares, (la, year), from the middle of each figure's bounds; or
+    from counts ``drawn`` in their place.
+    """
     cells = base.cells
-    middle = (cells["lower"] + cells["upper"]) / 2 + 0.5
+    middle = ((cells["lower"] + cells["upper"]) / 2 if drawn is None else drawn) + 0.5
     is_share = base.outcome in WHOLES
     rest = cells["exposure"] - middle + 1.0 if is_share else cells["exposure"]
     frame = pd.DataFrame({"la": cells["la"], "year": cells["year"], "x": np.log(middle / rest)})

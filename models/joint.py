@@ -124,7 +124,7 @@ def correlated_levels(
         centre = mean[k] + sd[k] * around
         scale = sd[k] * row[k] * spread
         if shown is not None:
-            levels[name] = _drawn_around_data(name, centre, scale, shown(name, levels))
+            levels[name] = drawn_around_data(f"la_level_{name}", centre, scale, shown(name, levels))
             own.append((levels[name] - centre) / scale)
         elif are_clear is None or are_clear[k]:
             levels[name] = pm.Normal(f"la_level_{name}", centre, scale, dims="la")
@@ -136,21 +136,20 @@ def correlated_levels(
     return list(levels.values())
 
 
-def _drawn_around_data(
+def drawn_around_data(
     name: str, centre: pt.TensorVariable, scale: pt.TensorVariable, shown: Shown
 ) -> pt.TensorVariable:
-    """Levels under Normal(centre, scale), through scores that are nearly standard normal given data
-    of normal error, whatever centre and scale: the two are then explored apart from the levels.
+    """Levels called ``name``, (la,), under Normal(centre, scale), through scores that are nearly
+    standard normal given data of normal error, whatever centre and scale: those are then explored
+    apart from the levels.
     """
     known = 1 + scale**2 * shown.precision
     width = scale / pt.sqrt(known)
     expected = centre + shown.added
     middle = expected + (1 - 1 / known) * (shown.mean - expected)
-    score = pm.Normal(
-        f"la_level_{name}_raw", (expected - middle) / width, pt.sqrt(known), dims="la"
-    )
-    stands_for(f"la_level_{name}_raw", f"la_level_{name}")
-    return pm.Deterministic(f"la_level_{name}", middle + width * score - shown.added, dims="la")
+    score = pm.Normal(f"{name}_raw", (expected - middle) / width, pt.sqrt(known), dims="la")
+    stands_for(f"{name}_raw", name)
+    return pm.Deterministic(name, middle + width * score - shown.added, dims="la")
 
 
 def levels_are_clear(
