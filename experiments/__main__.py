@@ -374,21 +374,16 @@ def _print_estimand(rows: "pd.DataFrame", estimand: dict[str, Any]) -> None:
         return
     if len(rows) > _ROWS_SHOWN:
         rows = rows.iloc[[0, len(rows) // 2, -1]]
-    import pandas as pd
+    from reports.wording import estimate
 
-    from models.rates import three_figures
-
-    for _, row in rows.iterrows():
+    for row in rows.to_dict("records"):
         place = ", ".join(_place(row[c]) for c in estimand["coordinates"])
-        # A probability is itself a summary of the draws: it has no interval.
-        interval = (
-            f"({three_figures(row['lower'])} to {three_figures(row['upper'])}) "
-            if pd.notna(row["lower"])
-            else ""
-        )
+        # Rounded as in the report. A probability is a summary of the draws: it has no interval.
+        said = estimate(row)
+        interval = f"({said.interval}) " if said.interval else ""
         print(
             f"  {estimand['label'] + (f' {place}' if place else ''):<48}"
-            f"{three_figures(row['mean']):>9}  {interval}{row['unit']}"
+            f"{said.mean:>9}  {interval}{said.unit}"
         )
 
 

@@ -70,7 +70,8 @@ def _tell(run: Any) -> None:
     print(f"largest shifts when one authority is left out ({len(unknown)} not assessed):")
     for row in sorted(known, key=lambda row: -abs(row["shift"]))[:5]:
         name = names.get(row["la"], row["la"])
-        print(f"  {name:<28}{_what(row)}: {row['shift']:+.2f} sd ({row['how']})")
+        shift = f"{row['shift']:+.2f}".replace("-", "−")
+        print(f"  {name:<28}{_what(row)}: {shift} sd ({row['how']})")
 
 
 def _what(row: dict[str, Any]) -> str:

@@ -166,7 +166,9 @@ def leave_one_out(sides: Sequence[Side], refits: Mapping[str, Sequence[Predictio
         if exact:
             notes[side.name] += f", {exact} predicted by exact refits"
         elif number:
-            notes[side.name] += ": its leave-one-out is not to be trusted, a hold-out is (UNIT=)"
+            notes[side.name] += (
+                ": of these leave-one-out is not to be trusted, a hold-out is (UNIT=)"
+            )
     joined = pd.DataFrame(columns).sort_index()
     return Scores("leave one cell out", joined, pd.Series(joined.index, joined.index), notes)
 

@@ -60,6 +60,7 @@ from models.likelihoods import dispersion_of
 from models.priors import Prior, draw_from
 from models.rates import spans
 from models.spec import Answer, Block, Estimand, ModelSpec, Options
+from models.wording import signed
 
 
 class AftermathOptions(Options):
@@ -589,7 +590,7 @@ def notes(observations: AftermathObservations, options: AftermathOptions) -> lis
     for reason, group in observations.set_aside.groupby("reason", sort=False):
         found.append(f"Set aside, {reason}: {sum(map(len, group['las']))} judgements.")
     thin = [
-        f"year {row.event_time:+d}"
+        f"year {signed(row.event_time, 0)}"
         for row in event_cells(observations)
         .groupby("event_time", as_index=False)["judged"]
         .sum()

@@ -23,6 +23,7 @@ from models.aftermath_data import (
 from models.chance import generator_for
 from models.rates import three_figures
 from models.spec import Answer, Estimand, NotEstimable
+from models.wording import stated
 
 # The year that answers: the first that is wholly after publication.
 MAIN_EVENT = 1
@@ -83,7 +84,7 @@ def declare(outcome: str, judgement: str, years_early: int) -> tuple[Estimand, .
             "pre_trend",
             "Trend before the judgement",
             f"{path} a year",
-            "movement of judged against comparison authorities from year -3 to -1, a year, with "
+            "movement of judged against comparison authorities from year −3 to −1, a year, with "
             "the chance that departures carry",
             drawn,
             headline=True,
@@ -112,7 +113,7 @@ def declare(outcome: str, judgement: str, years_early: int) -> tuple[Estimand, .
             "breakdown_trend",
             "Breakdown point, as a drift",
             f"{path} a year",
-            "smallest steady drift of judged against comparison authorities, from year -1 on, that "
+            "smallest steady drift of judged against comparison authorities, from year −1 on, that "
             "would bring the interval of year +1 to zero; 0 where it holds zero anyway",
             drawn,
             headline=True,
@@ -122,7 +123,7 @@ def declare(outcome: str, judgement: str, years_early: int) -> tuple[Estimand, .
             "Judged against comparison authorities, from the year before",
             path,
             "mean over stacks, by judged authorities, of the difference between judged and "
-            "comparison authorities less that of year -1; contrasts of figures, without the "
+            "comparison authorities less that of year −1; contrasts of figures, without the "
             "model's account of what carries over",
             drawn,
             ("event_time",),
@@ -131,7 +132,7 @@ def declare(outcome: str, judgement: str, years_early: int) -> tuple[Estimand, .
             "level_before",
             "Level of judged against comparison authorities before",
             path,
-            "mean difference over years -3 to -1, by judged authorities, with the chance that "
+            "mean difference over years −3 to −1, by judged authorities, with the chance that "
             "departures carry",
             drawn,
         ),
@@ -459,7 +460,7 @@ def _paths(
         path = xr.concat(list(moves.values()), "event_time").assign_coords(event_time=events)
         values["event_path"] = _percent(path)
     else:
-        reason = "no stack has figures of year -1 and another year on both sides"
+        reason = "no stack has figures of year −1 and another year on both sides"
         absent.append(NotEstimable("event_path", reason))
     steps = {}
     if -2 in events:
@@ -563,9 +564,10 @@ def in_words(summary: pd.DataFrame, observations: AftermathObservations, judgeme
     unit = "percentage points" if observations.is_share else "per cent"
     cells = event_cells(observations)
     n = int(cells.loc[cells["event_time"] == MAIN_EVENT, "judged"].sum())
+    mean, interval = stated(main, is_signed=True)
     said = (
-        f"In the first full year after {after} {what} changed by {_signed(main['mean'])} {unit} "
-        f"(90% interval {_signed(main['lower'])} to {_signed(main['upper'])}) against "
+        f"In the first full year after {after} {what} changed by {mean} {unit} "
+        f"(90% interval {interval}) against "
         "authorities inspected in the same years, a descriptive difference-in-differences over "
         f"{n} judgements: {_verdict(summary, main)}"
     )
@@ -586,7 +588,3 @@ def _verdict(summary: pd.DataFrame, main: Mapping[str, float]) -> str:
     if ((before["lower"] > 0) | (before["upper"] < 0)).any():
         return "undecided, for paths had parted before the judgement"
     return "a rise" if main["lower"] > 0 else "a fall"
-
-
-def _signed(value: float) -> str:
-    return ("-" if value < 0 else "+") + three_figures(abs(value))

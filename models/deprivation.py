@@ -59,11 +59,12 @@ from models.joint import (
 )
 from models.likelihoods import dispersion_of, negative_binomial_counts
 from models.priors import Prior, draw_from
-from models.rates import spans, three_figures
+from models.rates import spans
 from models.replaceable import covariate, decided_by_data
 from models.spatial import spatial_basis
 from models.spec import Answer, Block, Estimand, ModelSpec, Options
 from models.true_gradients import true_correlation, true_gradient
+from models.wording import stated
 
 COUNTS = tuple(name for name, measure in MEASURES.items() if measure.is_count)
 CHILDREN = "population_0_17"
@@ -1093,11 +1094,10 @@ def answer(
     fifth = summary[summary["estimand"] == "fifth_ratio"].set_index("outcome")
     parts = []
     for name in observations.outcomes:
-        ratio, ends = per_sd.loc[name], fifth.loc[name]
+        mean, interval = stated(per_sd.loc[name])
         parts.append(
-            f"{within_sentence(MEASURES[name].label)} by {three_figures(ratio['mean'])} "
-            f"({_interval(ratio)}; most against least deprived fifth "
-            f"{three_figures(ends['mean'])})"
+            f"{within_sentence(MEASURES[name].label)} by {mean} ({interval}; most against least "
+            f"deprived fifth {stated(fifth.loc[name])[0]})"
         )
     base = {
         "children": "rates per child",
@@ -1108,10 +1108,6 @@ def answer(
         f"Where deprivation ({index}) is one standard deviation higher the model expects {base} "
         f"to be multiplied: {'; '.join(parts)} (90% intervals)."
     )
-
-
-def _interval(row: pd.Series) -> str:
-    return f"{three_figures(row['lower'])} to {three_figures(row['upper'])}"
 
 
 SPEC = ModelSpec(

@@ -70,6 +70,7 @@ from models.priors import Prior
 from models.rates import ratio_90_10, spans, three_figures
 from models.replaceable import is_replaceable
 from models.spec import Answer, Block, Estimand, ModelSpec, Options
+from models.wording import stated
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -769,8 +770,8 @@ def answer(summary: pd.DataFrame, observations: FittedObservations, options: For
     if effects.empty:
         row = summary[summary["estimand"] == "mean"].iloc[0]
         return (
-            f"In {years} the mean {word} was {three_figures(row['mean'])} {scale.unit} "
-            f"(90% interval {_interval(row)})."
+            f"In {years} the mean {word} was {stated(row)[0]} {scale.unit} "
+            f"(90% interval {stated(row)[1]})."
         )
     ratios = summary[summary["estimand"] == "effect_ratio"]
     numbers = effects[~effects["step"].str.startswith("against")]
@@ -778,27 +779,20 @@ def answer(summary: pd.DataFrame, observations: FittedObservations, options: For
     for _, row in (
         (effects if numbers.empty else numbers).drop_duplicates("term").head(2).iterrows()
     ):
+        mean, interval = stated(row, is_signed=True)
         text = (
-            f"by {_signed(row['mean'])} {scale.step_unit} with {row['term']}, {row['step']} (90% "
-            f"interval {_signed(row['lower'])} to {_signed(row['upper'])}"
+            f"by {mean} {scale.step_unit} with {row['term']}, {row['step']} (90% interval "
+            f"{interval}"
         )
         same = ratios[(ratios["term"] == row["term"]) & (ratios["step"] == row["step"])]
         for _, ratio in same.iterrows():
             kind = within_sentence(_ratio(options))
-            text += f"; {kind} {three_figures(ratio['mean'])}, {_interval(ratio)}"
+            text += f"; {kind} {', '.join(stated(ratio))}"
         clear = row["lower"] > 0 or row["upper"] < 0
         parts.append(text + (")" if clear else "), direction undecided"))
     more = effects["term"].nunique() - len(parts)
     rest = f"; {more} more below" if more > 0 else ""
     return f"In {years} the expected {word} differs {'; '.join(parts)}{rest}."
-
-
-def _interval(row: pd.Series) -> str:
-    return f"{three_figures(row['lower'])} to {three_figures(row['upper'])}"
-
-
-def _signed(value: float) -> str:
-    return ("-" if value < 0 else "+") + three_figures(abs(value))
 
 
 def describe(observations: FittedObservations) -> dict[str, object]:

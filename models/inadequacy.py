@@ -53,6 +53,7 @@ from models.replaceable import observed_values, publishes
 from models.shrinkage import PRIORS_OF, Shrinkage, predictor_effects
 from models.spec import Answer, Block, Estimand, ModelSpec, NotEstimable, Options
 from models.true_inadequacy import nearest_log_odds, true_log_odds
+from models.wording import stated, stated_probability
 
 MODEL, ALONE = "all predictors", "deprivation alone"
 # A direction is said from this probability on; "no practical association" from this one, for odds
@@ -814,9 +815,9 @@ def answer(
     said = []
     for row in rows("odds_ratio").to_dict("records"):
         name = row["predictor"]
-        interval = f"{three_figures(row['lower'])} to {three_figures(row['upper'])}"
+        mean, interval = stated(row)
         said.append(
-            f"{within_sentence(name)} {three_figures(row['mean'])} ({interval}), "
+            f"{within_sentence(name)} {mean} ({interval}), "
             f"{verdict(float(raises[name]), float(small[name]))}"
         )
     text = (
@@ -829,16 +830,12 @@ def answer(
     if len(gains):
         parts = [
             f"over {'the ' if row['against'] == BASE_RATE else ''}{row['against']} "
-            f"{_signed(row['mean'])} ({_signed(row['lower'])} to {_signed(row['upper'])}, "
-            f"probability of a gain {p:.2f})"
+            f"{' ('.join(stated(row, is_signed=True))}, probability of a gain "
+            f"{stated_probability(p)})"
             for row, p in zip(gains.to_dict("records"), better["mean"], strict=True)
         ]
         text += f" Out of time the log score gains, in nats per inspection: {'; '.join(parts)}."
     return text
-
-
-def _signed(value: float) -> str:
-    return ("-" if value < 0 else "+") + three_figures(abs(value))
 
 
 def describe(observations: InadequacyObservations) -> dict[str, object]:

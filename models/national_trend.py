@@ -50,12 +50,12 @@ from models.rates import (
     share_in_top_fifth,
     spans,
     spread,
-    three_figures,
     weighted_mean,
 )
 from models.replaceable import decided_by_data
 from models.sensitivity import rescale_normal_prior
 from models.spec import Answer, Block, Estimand, ModelSpec, NotEstimable, Options
+from models.wording import stated
 
 COUNTS = tuple(name for name, measure in MEASURES.items() if measure.is_count)
 # Standard deviations of the regime offset at which the estimands around 2008 are shown, per cent.
@@ -789,17 +789,32 @@ def answer(summary: pd.DataFrame, observations: CountObservations, options: Tren
     outcome = MEASURES[observations.outcome].label
     rates = summary[summary["estimand"] == "national_rate"].sort_values("year")
     ratios = summary[summary["estimand"] == "la_ratio_90_10"].sort_values("year")
-    first, last, ratio = rates.iloc[0], rates.iloc[-1], ratios.iloc[-1]
+    first, last = (int(row["year"]) for _, row in rates.iloc[[0, -1]].iterrows())
+    start, end, spread = (
+        stated(rows.iloc[at]) for rows, at in ((rates, 0), (rates, -1), (ratios, -1))
+    )
     return (
-        f"{outcome} ran at {three_figures(last['mean'])} {unit} in {int(last['year'])} "
-        f"(90% interval {_interval(last)}), against {three_figures(first['mean'])} "
-        f"({_interval(first)}) in {int(first['year'])}; an authority at the 90th percentile had "
-        f"{three_figures(ratio['mean'])} times the rate of one at the 10th ({_interval(ratio)})."
+        f"{outcome} ran at {end[0]} {unit} in {last} (90% interval {end[1]}), against {start[0]} "
+        f"({start[1]}) in {first}{_since_knot(summary, options, last)}; an authority at the 90th "
+        f"percentile had {spread[0]} times the rate of one at the 10th ({spread[1]})."
     )
 
 
-def _interval(row: pd.Series) -> str:
-    return f"{three_figures(row['lower'])} to {three_figures(row['upper'])}"
+def _since_knot(summary: pd.DataFrame, options: TrendOptions, last: int) -> str:
+    """The change since the knot, as a part of the answer; blank where there is none."""
+    rows = summary[summary["estimand"] == "change_since_knot"].dropna(subset=["mean"])
+    if rows.empty:
+        return ""
+    row, when = rows.iloc[0], f"from {options.knot} to {last}"
+    if row["lower"] <= 0 <= row["upper"]:
+        mean, interval = stated(row, is_signed=True)
+        return f"; its change {when} is undecided, {mean} per cent ({interval})"
+    if row["mean"] > 0:
+        mean, interval = stated(row)
+        return f"; {when} it rose by {mean} per cent ({interval})"
+    fall = {**row, "mean": -row["mean"], "lower": -row["upper"], "upper": -row["lower"]}
+    mean, interval = stated(fall)
+    return f"; {when} it fell by {mean} per cent ({interval})"
 
 
 SPEC = ModelSpec(

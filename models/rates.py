@@ -78,8 +78,9 @@ def spans(years: Sequence[int]) -> str:
 
 
 def three_figures(value: float) -> str:
-    """Three significant figures, trailing zeros kept and no exponent: 25.0, 2.30, 1,230."""
+    """Three significant figures, trailing zeros kept and no exponent: 25.0, 2.30, −1,230."""
     if value == 0:
         return "0"
     decimals = max(0, 2 - int(np.floor(np.log10(abs(value)))))
-    return f"{round(value, 2 - int(np.floor(np.log10(abs(value))))):,.{decimals}f}"
+    text = f"{round(abs(value), 2 - int(np.floor(np.log10(abs(value))))):,.{decimals}f}"
+    return f"−{text}" if value < 0 else text

@@ -50,6 +50,7 @@ from models.timeliness_data import (
     exposure_label,
     observe_timeliness,
 )
+from models.wording import stated, stated_probability
 
 # "No practical effect" is said only from this probability on.
 CERTAIN = 0.9
@@ -884,9 +885,9 @@ def answer(
     parts = []
     for part, place in (("within", "within authorities"), ("between", "between authorities")):
         effect, p = rows.loc[f"{part}_change"], float(rows.loc[f"p_{part}_below_margin", "mean"])
+        mean, interval = stated(effect, is_signed=True)
         parts.append(
-            f"{_points(effect['mean'])} points {place} (90% interval {_points(effect['lower'])} to "
-            f"{_points(effect['upper'])}), {_verdict(p, effect, options)}"
+            f"{mean} points {place} (90% interval {interval}), {_verdict(p, effect, options)}"
         )
     work = within_sentence(exposure_label(options.exposure))
     return (
@@ -896,17 +897,12 @@ def answer(
 
 
 def _verdict(p: float, effect: pd.Series, options: TimelinessOptions) -> str:
-    said = f"probability {p:.2f} of less than {options.margin:g} either way"
+    said = f"probability {stated_probability(p)} of less than {options.margin:g} either way"
     if p >= CERTAIN:
         return f"no practical effect ({said})"
     if 1 - p >= CERTAIN and (effect["lower"] > 0 or effect["upper"] < 0):
         return f"a practical effect ({said})"
     return f"undecided ({said})"
-
-
-def _points(value: float) -> str:
-    """Percentage points, to a hundredth: a count of one in ten thousand referrals."""
-    return f"{value:+.2f}"
 
 
 SPEC = ModelSpec(

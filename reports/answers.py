@@ -411,7 +411,7 @@ DRAWN_FROM: dict[str, tuple[str, ...]] = {
 def drawn_from(run: Run, key: str) -> list[str]:
     """Estimands of the run that a figure shows; none where it shows something else."""
     kind, _, rest = key.partition("-")
-    if kind in ("chosen", "map"):
+    if kind == "map":
         patterns: tuple[str, ...] = (rest.partition("-")[0],)
     else:
         patterns = DRAWN_FROM.get(key, ())

@@ -172,7 +172,19 @@ def rank_panel(run: Run) -> Panel:
         "as many independent draws as the chain's effective sample size.",
         shows=shows,
         interval="90% simultaneous band",
+        numbers=_rank_rows(ranks, sizes),
     )
+
+
+def _rank_rows(ranks: dict[str, np.ndarray], sizes: dict[str, int]) -> pd.DataFrame:
+    """The lines of the figure of ranks: one row for each parameter and place, a column a chain."""
+    parts = []
+    for name, values in ranks.items():
+        place, lower, upper = simultaneous_band(sizes[name])
+        lines = {f"chain_{i}": ecdf_difference(chain, place) for i, chain in enumerate(values)}
+        columns = {"parameter": name, "place": place, "lower": lower, "upper": upper, **lines}
+        parts.append(pd.DataFrame(columns).round(4))
+    return pd.concat(parts)
 
 
 def prior_posterior_panel(run: Run) -> Panel:
@@ -197,7 +209,22 @@ def prior_posterior_panel(run: Run) -> Panel:
         read="Grey is the prior, blue the posterior: where they coincide the data say little. "
         "Prior tails beyond the central 96% are cut.",
         shows=shows,
+        numbers=_before_and_after(prior, {name: posterior[name] for name in names}),
     )
+
+
+def _before_and_after(
+    prior: dict[str, np.ndarray], posterior: dict[str, np.ndarray]
+) -> pd.DataFrame:
+    """Percentiles of the draws behind the histograms, one row for each parameter and group."""
+    percent = (1, 5, 25, 50, 75, 95, 99)
+    rows = [
+        [name, group, *np.quantile(found[name], np.array(percent) / 100)]
+        for name in posterior
+        for group, found in (("prior", prior), ("posterior", posterior))
+        if name in found
+    ]
+    return pd.DataFrame(rows, columns=["parameter", "group", *(f"p{p:02d}" for p in percent)])
 
 
 def _what_was_learnt(both: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:

@@ -1,12 +1,13 @@
 """Panels that criticise a run; each says "not assessed" where the run lacks what it needs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from reports import figures_checks as plots
-from reports.figures import Panel, ecdf_difference, not_assessed, simultaneous_band
+from reports.figures import Panel, Rows, ecdf_difference, not_assessed, simultaneous_band
 from reports.figures_checks import Check, group_checks
 from reports.run_folder import Run
 from reports.wording import (
@@ -107,6 +108,7 @@ def _predictive_panels(run: Run, part: _Part, replicated: np.ndarray) -> list[Pa
             "interval-valued counts.",
             shows=shows,
             interval=PREDICTIVE_INTERVAL,
+            numbers=_check_rows(by_year, "year"),
         )
     ]
     by_region = group_checks(
@@ -124,9 +126,31 @@ def _predictive_panels(run: Run, part: _Part, replicated: np.ndarray) -> list[Pa
                 [outside_sentence(outside, total, "regions"), _misfit(by_region)]
             ).strip(),
             interval=PREDICTIVE_INTERVAL,
+            numbers=_check_rows([by_region], "region"),
         )
     )
     return panels
+
+
+def _check_rows(checks: Sequence[Check], by: str) -> pd.DataFrame:
+    """What the figures of replicated data draw, one row for each statistic and group."""
+    rows = [
+        pd.DataFrame(
+            {
+                "statistic": check.label,
+                "unit": check.unit,
+                by: check.groups,
+                "observed": check.observed,
+                "observed_least": check.least,
+                "observed_most": check.most,
+                "replicated_lower": check.lower,
+                "replicated_median": check.median,
+                "replicated_upper": check.upper,
+            }
+        )
+        for check in checks
+    ]
+    return pd.concat(rows)
 
 
 def _outside(check: Check) -> tuple[int, int]:
@@ -196,7 +220,22 @@ def _prior_predictive_panel(
         "observed. A sound prior covers the data without covering everything.",
         shows=shows,
         interval="90% and 50% equal-tailed, prior predictive",
+        numbers=_prior_rows(rate, ratio, observed, "difference" if run.has_values else "ratio"),
     )
+
+
+def _prior_rows(rate: Check, ratio: np.ndarray, observed: float, spread: str) -> pd.DataFrame:
+    """What the prior expects of each year, and of the spread between cells."""
+    drawn = [
+        (rate.label, rate.unit, *pair) for pair in zip(rate.groups, rate.observed, strict=True)
+    ]
+    rows = pd.DataFrame(
+        [*drawn, (f"{spread} of the 90th and 10th percentile of cells", "", "", observed)],
+        columns=["statistic", "unit", "year", "observed"],
+    )
+    for name, p in (("05", 0.05), ("25", 0.25), ("50", 0.5), ("75", 0.75), ("95", 0.95)):
+        rows[f"prior_{name}"] = [*np.quantile(rate.replicated, p, axis=0), np.quantile(ratio, p)]
+    return rows
 
 
 def _range(values: np.ndarray) -> np.ndarray:
@@ -215,6 +254,7 @@ def loo_panels(run: Run) -> list[Panel]:
     k = run.variable("criticism", "pareto_k")
     good = float(getattr(run.group("criticism"), "good_k", 0.7))
     reason = "the run holds no leave-one-out criticism"
+    of_cells = None if cells is None else _rows_of_cells(run, cells)
     panels = []
     title = "Calibration cell by cell: LOO-PIT"
     if pit is None:
@@ -231,6 +271,7 @@ def loo_panels(run: Run) -> list[Panel]:
                 "Counts known as intervals are placed at random within them.",
                 shows=_pit_sentence(pit, 0 if k is None else int((k > good).sum())),
                 interval="90% simultaneous band",
+                rows=of_cells,
             )
         )
     title = "Reliability of leave-one-out: Pareto k"
@@ -245,9 +286,12 @@ def loo_panels(run: Run) -> list[Panel]:
             title,
             plots.plot_pareto_k(cells, k, good, named),
             alt="Pareto k of every cell by year, with the limit as a dashed line.",
-            read="Each point is one cell; within a year LAs are spread sideways. Above the dashed "
-            "line the cell sways the fit so much that its leave-one-out value is unreliable.",
+            read="Each point is one cell; within a year LAs are spread sideways. Leave-one-out is "
+            "got from this one fit by weighting its draws anew (PSIS). Above the dashed line a "
+            "cell sways the fit by more than weights can undo: there the approximation ends. The "
+            "fit and its estimands do not use it.",
             shows=_k_sentence(cells, k, good),
+            rows=of_cells,
         )
     )
     return panels
@@ -267,7 +311,7 @@ def loo_facts(run: Run) -> list[tuple[str, str]]:
 
 def _pit_sentence(pit: np.ndarray, unreliable: int) -> str:
     caveat = (
-        f" For {quantity(unreliable, 'cell')} the leave-one-out weights are unreliable (Pareto k)."
+        f" For {quantity(unreliable, 'cell')} leave-one-out is approximate (Pareto k, below)."
         if unreliable
         else ""
     )
@@ -303,7 +347,11 @@ def _k_sentence(cells: pd.DataFrame, k: np.ndarray, good: float) -> str:
     if len(bad):
         by_la = cells["name"].iloc[bad].value_counts()
         named = [f"{name} ({n})" for name, n in by_la.items()]
-        text += f" By LA: {listing(named)}. Claims that rest on leave-one-out are restricted."
+        text += (
+            f" By LA: {listing(named)}. Of these cells leave-one-out, LOO-PIT and residual are "
+            "approximate; a claim about prediction needs a fit without them (make compare with "
+            "UNIT=). Nothing else is touched."
+        )
     return text
 
 
@@ -358,6 +406,7 @@ def _residual_panels(
             shows=f"{count(large)} of {quantity(known, 'region-year')} reach 2 standard errors, "
             f"where about {count(0.0455 * known)} would by chance; the largest is {region} {year} "
             f"at {number(value, places=1)}.",
+            numbers=z.stack().rename("residual_in_standard_errors").reset_index(),
         )
     ]
     big = int((np.abs(residual) > 3).sum())
@@ -376,6 +425,7 @@ def _residual_panels(
             f"{count(0.0027 * len(residual))} would by chance. Most extreme: "
             f"{cells['name'].iloc[extreme]} {cells['year'].iloc[extreme]} at "
             f"{number(residual[extreme], places=1)}.",
+            rows=_rows_of_cells(run, cells),
         )
     )
     if replicated is None:
@@ -394,9 +444,50 @@ def _residual_panels(
             shows=f"Largest root mean square residual: {listing(names, 3)}. Some LA is always "
             "worst: see the table for how far from 1 they are.",
             interval=PREDICTIVE_INTERVAL,
+            numbers=_worst_rows(part, replicated, order),
         )
     )
     return panels
+
+
+def _worst_rows(part: _Part, replicated: np.ndarray, las: list[str]) -> pd.DataFrame:
+    """Observed and replicated rates of these LAs by year."""
+    cells = part.cells
+    scale = part.per / cells["exposure"].to_numpy()
+    lower, upper = np.quantile(replicated * scale, plots.TAILS, axis=0)
+    rates = {
+        "observed": cells["y"] * scale,
+        "observed_least": cells["lower"] * scale,
+        "observed_most": cells["upper"] * scale,
+        "replicated_lower": lower,
+        "replicated_upper": upper,
+    }
+    rows = cells[["la", "name", "year"]].assign(unit=part.unit, **rates)
+    return pd.concat([rows[rows["la"] == la].sort_values("year") for la in las])
+
+
+def cell_rows(run: Run) -> pd.DataFrame | None:
+    """Every cell: its bounds, and where criticism puts it; None where there was none."""
+    cells = run.cells
+    if cells is None or run.group("criticism") is None:
+        return None
+    labels = list(dict.fromkeys(cells["outcome"]))
+    names = dict(zip(labels, _names_of_cells(run, cells["outcome"]), strict=True))
+    table = cells[["la", "year", "lower", "upper", "exposure"]]
+    table.insert(0, "outcome", cells["outcome"].map(names))
+    found = {name: run.variable("criticism", name) for name in ("residual", "loo_pit", "pareto_k")}
+    return table.assign(**{name: values for name, values in found.items() if values is not None})
+
+
+def _rows_of_cells(run: Run, cells: pd.DataFrame) -> Rows:
+    """Where the numbers of these cells stand: in the file of cells, by outcome."""
+    return ("cells", "outcome", _names_of_cells(run, cells["outcome"]))
+
+
+def _names_of_cells(run: Run, labels: pd.Series) -> tuple[str, ...]:
+    """Names of the outcomes with these labels, as the file of cells has them."""
+    names = {str(row["label"]): str(row["name"]) for row in run.spec.get("outcomes", [])}
+    return tuple(names.get(label, "") for label in dict.fromkeys(labels))
 
 
 def _rms(table: pd.DataFrame) -> pd.Series:

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from reports import data_tables, figures_data, wording
-from reports.cube_file import CubeFile
+from reports.cube_file import CubeFile, Indicator, Series
 from reports.figures import Panel, house_style, not_assessed
 from reports.pages import download, environment, script_data, show_panel, write_page
 
@@ -187,8 +188,8 @@ def regime_rows(cube: CubeFile) -> list[dict[str, str]]:
         {
             "label": measure.label,
             "name": regime.name,
-            "first": str(regime.first or "open"),
-            "last": str(regime.last or "open"),
+            "first": str(regime.first or "from the beginning"),
+            "last": str(regime.last or "to this day"),
         }
         for measure in cube.measures.values()
         for regime in measure.regimes
@@ -216,16 +217,26 @@ def status_panel(cube: CubeFile) -> Panel:
         read="One bar a measure, all authorities and years together. Exact, rounded, derived and "
         "suppressed cells have bounds; the others hold nothing, for the reason named.",
         shows=f"{wording.quantity(missing, 'cell')} of {wording.count(counts.sum())} hold nothing.",
+        numbers=_labelled(cube, list(cube.measures)).assign(
+            **{status: counts[:, i] for i, status in enumerate(cube.statuses) if i in used}
+        ),
     )
+
+
+def _labelled(cube: CubeFile, measures: list[str]) -> pd.DataFrame:
+    """Measures with their labels: the first columns of a figure's numbers."""
+    labels = [cube.label(name) for name in measures]
+    return pd.DataFrame({"measure": measures, "label": labels})
 
 
 def width_panel(cube: CubeFile) -> Panel:
     key, title = "widths", "How wide the bounds of hidden counts are"
-    rows = []
+    rows, names = [], []
     for name in cube.measures:
         series = cube.measure(name)
         if series.has_bounds.any():
             rows.append((cube.label(name), (series.upper - series.lower)[series.has_bounds]))
+            names.append(name)
     if not rows:
         return not_assessed(key, title, NO_BOUNDS)
     wide = np.concatenate([width for _, width in rows])
@@ -238,7 +249,18 @@ def width_panel(cube: CubeFile) -> Panel:
         " wider bounds arise where the publisher may have hidden a large count to protect another.",
         shows=f"{wording.quantity(int((wide <= 4).sum()), 'count')} of {wording.count(len(wide))} "
         f"have bounds no wider than 4; the widest is {data_tables.figures(float(wide.max()))}.",
+        numbers=_counted(
+            _labelled(cube, np.repeat(names, [len(width) for _, width in rows]).tolist()).assign(
+                width=wide
+            )
+        ),
     )
+
+
+def _counted(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows that are alike as one, with their number."""
+    columns = list(table.columns)
+    return table.groupby(columns, sort=False, dropna=False).size().rename("cells").reset_index()
 
 
 def sum_panel(cube: CubeFile, sums: list[data_tables.Sum]) -> Panel:
@@ -265,6 +287,16 @@ def sum_panel(cube: CubeFile, sums: list[data_tables.Sum]) -> Panel:
         "hidden and rounded counts allow. A sum without every return falls short, for England's "
         "totals estimate the missing ones; a diamond is explained by none of this.",
         shows=f"{shows}.",
+        numbers=_labelled(cube, [item.measure for item in sums]).assign(
+            year=[item.year for item in sums],
+            authorities_lower=[item.lower for item in sums],
+            authorities_upper=[item.upper for item in sums],
+            england_lower=[item.england_lower for item in sums],
+            england_upper=[item.england_upper for item in sums],
+            returns_missing=[item.without_return for item in sums],
+            gap_percent=[item.gap for item in sums],
+            verdict=[item.verdict for item in sums],
+        ),
     )
 
 
@@ -284,6 +316,22 @@ def printed_panel(compared: list[data_tables.Comparison]) -> Panel:
         "shaded band rounding explains the difference; diamonds lie outside it.",
         shows=f"{wording.count(total - apart)} of {wording.count(total)} printed figures agree with"
         f" the counts beside them; {wording.count(apart)} do not.",
+        numbers=pd.concat(
+            [
+                _counted(
+                    pd.DataFrame(
+                        {
+                            "label": item.label,
+                            "unit": item.unit,
+                            "printed_less_rebuilt": np.round(item.difference, 6),
+                            "half_unit": item.half_unit,
+                            "contradicts": item.apart,
+                        }
+                    )
+                )
+                for item in usable
+            ]
+        ),
     )
 
 
@@ -312,7 +360,53 @@ def national_panel(cube: CubeFile) -> Panel:
         shows=f"{wording.quantity(len(chosen), 'indicator')} with England totals; "
         f"{wording.quantity(len(drawn), 'change')} of definition within the years shown"
         + (f": {wording.listing(drawn, 4)}." if drawn else "."),
+        numbers=pd.concat(
+            [
+                _of_indicator(indicator, cube.national_years, series)
+                for indicator in chosen
+                if (series := cube.rate(indicator, "national")) is not None
+            ]
+        ),
     )
+
+
+def _of_indicator(indicator: Indicator, years: list[int], series: Series) -> pd.DataFrame:
+    """A series as rows: its numbers or bounds, and the reason where there is neither."""
+    return pd.DataFrame(
+        {
+            "indicator": indicator.name,
+            "label": indicator.label,
+            "unit": indicator.unit,
+            "year": years,
+            "value": series.value,
+            "lower": series.lower,
+            "upper": series.upper,
+            "reason": np.where(series.is_missing, series.reason, ""),
+        }
+    )
+
+
+def profile_rows(cube: CubeFile, la: int) -> pd.DataFrame:
+    """What a profile draws: each indicator of the authority by year, and what lies beside it."""
+    _, others = cube.peers[la]
+    parts = []
+    for indicator in cube.indicators:
+        own = cube.rates[indicator.name].at(la)
+        england = cube.rate(indicator, "national")
+        known = (
+            {} if england is None else dict(zip(cube.national_years, england.middle, strict=True))
+        )
+        beside = [cube.rates[indicator.name].at(other).middle for other in others]
+        parts.append(
+            _of_indicator(indicator, cube.years, own).assign(
+                authority=cube.la_names[la],
+                england=[known.get(year, np.nan) for year in cube.years],
+                beside_median=pd.DataFrame(beside, columns=range(len(cube.years)))
+                .median()
+                .to_numpy(dtype=float),
+            )
+        )
+    return pd.concat(parts)
 
 
 def profile_panel(cube: CubeFile) -> Panel:
@@ -331,4 +425,5 @@ def profile_panel(cube: CubeFile) -> Panel:
         f"a year without a figure. The dashed line is England.{beside}",
         shows=f"{cube.la_names[la]} has a figure in more cells than any authority before it in the "
         "list. Other authorities are drawn above where the page's script runs.",
+        numbers=profile_rows(cube, la),
     )

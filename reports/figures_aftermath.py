@@ -30,8 +30,8 @@ def aftermath_panels(run: Run) -> list[Panel]:
 
 
 def _event(years: Any) -> str:
-    """Years since publication with their sign: -1, 0, +1."""
-    return f"{int(years):+d}" if years else "0"
+    """Years since publication with their sign: −1, 0, +1."""
+    return f"{int(years):+d}".replace("-", "−") if years else "0"
 
 
 def plot_event_study(path: pd.DataFrame, change: pd.DataFrame, judged: pd.Series) -> Figure:
@@ -112,11 +112,11 @@ def plot_checks(rows: pd.DataFrame, unit: str) -> Figure:
 def _checks(run: Run) -> Panel:
     key, title = "before", "Before the judgement: trend, pretended dates, breakdown"
     rows = [
-        dict(row) | {"text": f"Pretended judgement in year {int(row['event_time']):+d}"}
+        dict(row) | {"text": f"Pretended judgement in year {_event(row['event_time'])}"}
         for _, row in run.estimand("placebo_change").iterrows()
     ]
     rows += [
-        dict(row) | {"text": "Trend from year -3 to -1, a year"}
+        dict(row) | {"text": "Trend from year −3 to −1, a year"}
         for _, row in run.estimand("pre_trend").iterrows()
     ]
     if not rows:

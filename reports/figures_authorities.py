@@ -65,7 +65,16 @@ def chosen_panel(
         f"the highest of {count(total)}) with its interval. A rank is as sure as its bar is short.",
         shows=shows,
         interval=run.interval,
+        numbers=_rows(rows, names),
     )
+
+
+def _rows(rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """What the figure draws: estimates and ranks of the chosen authorities."""
+    drawn = ["role", "mean", "lower", "upper", "unit", "rank", "rank_lower", "rank_upper"]
+    table = rows[[*drawn, "p_top_fifth", "p_bottom_fifth"]].rename_axis("la").reset_index()
+    table.insert(1, "name", names)
+    return table
 
 
 def plot_chosen(quantity: Quantity, rows: pd.DataFrame, names: list[str], interval: str) -> Figure:

@@ -145,9 +145,16 @@ def residual_map_panels(run: Run) -> list[Panel]:
                 f"lie {_CLEAR:g} standard errors or more from prediction, where about "
                 f"{count(0.0455 * len(z))} would by chance. Residuals of squares that touch have "
                 f"correlation {number(alike, places=2)} over {count(pairs)} pairs.",
+                numbers=_residual_rows(run, z, when),
             )
         )
     return panels
+
+
+def _residual_rows(run: Run, z: pd.Series, when: str) -> pd.DataFrame:
+    names = [run.la_name(str(code)) for code in z.index]
+    columns = {"la": z.index, "name": names, "when": when}
+    return pd.DataFrame({**columns, "residual_in_standard_errors": z.to_numpy(dtype=float)})
 
 
 def _fits_authorities(run: Run) -> bool:

@@ -342,6 +342,7 @@ def panel(finding: Mapping[str, Any]) -> Panel:
         + (" Diamonds are the truth behind the simulated figures." if true else ""),
         shows=shows,
         interval=str(shown[0]["answer"]["interval"]),
+        rows=("findings", "finding", (finding["key"],)),
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from reports import figures_data, tables, wording
 from reports.authorities import Quantity, against, quantities, rank_words, sureness
 from reports.cube_file import CubeFile, Indicator, Series
+from reports.data_report import profile_rows
 from reports.figures import Panel, house_style, not_assessed
 from reports.figures_authorities import chosen_panel
 from reports.pages import environment, show_panel, write_page
@@ -310,4 +311,5 @@ def _profile(cube: CubeFile, la: int) -> Panel:
         read="Dots are numbers as published, hollow dots on bars are hidden counts with their "
         f"bounds, a gap is a year without a figure. The dashed line is England.{beside}",
         shows="The table above has the same figures.",
+        numbers=profile_rows(cube, la),
     )

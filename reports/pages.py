@@ -3,16 +3,21 @@
 import base64
 import json
 import os
-from collections.abc import Sequence
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import pandas as pd
 from markupsafe import Markup
 
-from reports.figures import HERE, Panel, embed
+from reports.figures import HERE, Panel, Rows, embed
 from reports.wording import capital
+
+# A spreadsheet takes a cell that begins so for a formula; the wide forms of the signs count too.
+FORMULA_SIGNS = "=+-@\t\r\n＝＋－＠"
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 @cache
@@ -31,27 +36,47 @@ def environment() -> jinja2.Environment:
     return found
 
 
-def show_panel(
-    panel: Panel, stamp: str, numbers: tuple[str, str, Sequence[Any]] | None = None
-) -> dict[str, Any]:
+def show_panel(panel: Panel, stamp: str, rows: Rows | None = None) -> dict[str, Any]:
     """A panel with its picture, which bears the stamp and the interval that it draws.
 
-    ``numbers`` are where its numbers stand: a file that the page offers, one of its columns, and
-    the values of it that the figure shows.
+    ``rows`` are where its numbers stand, if the panel does not say.
     """
     if panel.figure is None:
         return {"panel": panel, "uri": "", "width": 0, "height": 0}
     footer = f"{stamp} · {panel.interval}" if panel.interval else stamp
     uri, width, height = embed(panel.figure, footer)
     shown = {"panel": panel, "uri": uri, "width": width, "height": height}
-    return shown | ({"numbers": numbers} if numbers and numbers[2] else {})
+    if panel.numbers is not None:
+        return shown | {"csv": csv_uri(table_csv(panel.numbers))}
+    rows = panel.rows or rows
+    return shown | ({"numbers": rows} if rows and rows[2] else {})
 
 
 def download(path: Path) -> str:
     """A file as a data URI, or nothing."""
     if not path.is_file():
         return ""
-    return f"data:text/csv;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    return csv_uri(path.read_bytes())
+
+
+def csv_uri(content: bytes) -> str:
+    """A CSV file as a data URI."""
+    return f"data:text/csv;base64,{base64.b64encode(content).decode()}"
+
+
+def table_csv(table: pd.DataFrame) -> bytes:
+    """A table as a CSV file: five figures of each number, and no cell that a spreadsheet runs."""
+    texts = table.select_dtypes(exclude="number").columns
+    safe = table.assign(**{name: table[name].map(neutralise) for name in texts})
+    return safe.to_csv(index=False, float_format="%.5g", lineterminator="\n").encode()
+
+
+def neutralise(cell: object) -> str:
+    """The text of a cell, with an apostrophe before it where it would be read as a formula."""
+    text = "" if cell is None else str(cell)
+    if text[:1] and text[0] in FORMULA_SIGNS and not _NUMBER.fullmatch(text):
+        return f"'{text}"
+    return text
 
 
 def script_data(document: Any) -> Markup:

@@ -11,7 +11,15 @@ from reports.authorities import explorer_data, quantities
 from reports.figures import Panel, house_style
 from reports.figures_authorities import chosen_panels
 from reports.figures_maps import map_panels, residual_map_panels
-from reports.pages import download, environment, script_data, show_panel, write_page
+from reports.pages import (
+    csv_uri,
+    download,
+    environment,
+    script_data,
+    show_panel,
+    table_csv,
+    write_page,
+)
 from reports.run_folder import Run
 from reports.sensitivity import sensitivity_panels
 from reports.wording import NOT_ASSESSED, NOT_ESTIMABLE, capital
@@ -49,6 +57,7 @@ def render_run(run_folder: Path, stale: Sequence[str] = ()) -> Path:
 
 def _context(run: Run) -> dict[str, Any]:
     verdict, found = tables.judge(run), quantities(run)
+    cells = criticism.cell_rows(run)
     in_order = [quantity for quantity in found if quantity.is_ranked]
     stamp = capital(run.kind)
     if not verdict.reportable:
@@ -97,6 +106,7 @@ def _context(run: Run) -> dict[str, Any]:
         "maps": shown(map_panels(run)),
         "residual_maps": shown(residual_map_panels(run)),
         "downloads": {name: download(run.folder / name) for name in DOWNLOADS},
+        "cells_csv": "" if cells is None else csv_uri(table_csv(cells)),
         "provenance": tables.provenance_rows(run),
     }
 

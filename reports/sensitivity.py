@@ -74,6 +74,7 @@ def _scaling_panel(run: Run, table: pd.DataFrame, limit: float) -> Panel:
         read="Each number says how far the estimand's distribution moves when that prior alone is "
         f"made a little stronger or weaker; above {limit:g} it counts as moving it.",
         shows=shows,
+        numbers=table[["name", "hyperprior", "value", "moves"]],
     )
 
 
@@ -144,6 +145,7 @@ def _influence_panel(run: Run, table: pd.DataFrame, limit: float) -> Panel:
         "goes, in posterior sds. Filled: from a refit; open: from importance weights.",
         shows=shows,
         missing="no authority could be assessed",
+        numbers=known[["la", "la_name", "name", "shift", "how"]],
     )
 
 

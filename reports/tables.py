@@ -38,6 +38,11 @@ GATES = {
     "tree_depth_hits": ("Tree-depth hits", "at most"),
     "e_bfmi": ("E-BFMI", "at least"),
 }
+LIMITED_LOO = (
+    "This is a limit of the approximation by weights (PSIS), not a fault of the fit: rates, "
+    "changes and intervals in this report stand without it. To compare predictions, make compare "
+    "with UNIT= fits again without the cells."
+)
 # Advisory checks that belong to the sensitivity section, by how their names start.
 SENSITIVITY = ("power", "sensitivity", "influence", "prior")
 
@@ -195,15 +200,22 @@ def advisory(run: Run, *, sensitivity: bool) -> list[dict[str, str]]:
         if name.startswith(SENSITIVITY) != sensitivity:
             continue
         status = str(check.get("status") or NOT_ASSESSED)
+        text = str(check.get("text") or "")
+        if name == "pareto_k" and status == "fail":
+            # The limit of an approximation that the answer does without, and no fault of the fit.
+            status, css = "leave-one-out limited", "misfit"
+            text = f"{text}. {LIMITED_LOO}"
+        else:
+            css = status.replace(" ", "-")
         rows.append(
             {
-                "label": name.replace("_", " "),
+                "label": str(check.get("label") or name.replace("_", " ")),
                 "status": status,
-                "css": status.replace(" ", "-"),
+                "css": css,
                 "value": plain(check.get("value")),
                 "limit": limit(check.get("limit")),
                 "where": run.named(str(check.get("where") or "")),
-                "text": str(check.get("text") or ""),
+                "text": text,
             }
         )
     return rows
@@ -236,7 +248,7 @@ def data_rows(run: Run) -> list[tuple[str, str]]:
 
 
 def total_rows(run: Run) -> list[dict[str, str]]:
-    """England totals by year, as published, and whether the model used them."""
+    """England totals by year, as published, and whether the model used them, or why not."""
     rows = []
     for row in run.spec.get("national_series", []):
         ends = [count(row.get(end)) for end in ("lower", "upper")]
@@ -246,9 +258,25 @@ def total_rows(run: Run) -> list[dict[str, str]]:
                 "total": count(row.get("total")),
                 "bounds": "" if "–" in ends or ends[0] == ends[1] else f"{ends[0]} to {ends[1]}",
                 "used": "in the model" if row.get("used") else "not in the model",
+                "why": "" if row.get("used") else _why_unused(run, row),
             }
         )
     return rows
+
+
+def _why_unused(run: Run, row: dict[str, Any]) -> str:
+    """Why an England total was left out, by the rule that totals stand in for earlier years."""
+    year = int(row["year"])
+    if year in run.years:
+        return "the figures of authorities are in, of which it is the sum"
+    if run.years and year > max(run.years):
+        return "after the last year with figures of authorities"
+    if run.years and year > min(run.years):
+        return "a year without figures of authorities is not filled"
+    options = {str(option["name"]): option.get("value") for option in run.spec.get("options", [])}
+    if options.get("national_totals") is False:
+        return "the option national_totals leaves totals out"
+    return "England's denominator of that year is not known"
 
 
 def _years(years: list[int]) -> str:

@@ -24,7 +24,8 @@
     if (!linesOf[file]) {
       const content = document.getElementById(`${file}-csv`).href.split(",")[1];
       const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
-      linesOf[file] = new TextDecoder().decode(bytes).split(/\r?\n/).filter(Boolean);
+      // A cell in quotes may hold the end of a line.
+      linesOf[file] = new TextDecoder().decode(bytes).match(/("([^"]|"")*"|[^"\r\n])+/g);
     }
     const [head, ...rest] = linesOf[file];
     const place = fields(head).indexOf(column);
@@ -60,28 +61,102 @@
     copy.setAttribute("style", `font: ${style.font}; fill: ${style.fill}`);
     return [textFile(new XMLSerializer().serializeToString(copy), "image/svg+xml"), wide, high];
   };
-  const offer = (place, name, title, find, numbers = {}) => {
+  // What is drawn may be text, which scales, or a picture that is a PNG already.
+  const offer = (place, name, title, find, csv) => {
     const line = document.createElement("p");
     line.className = "files";
     line.append("Download ");
-    line.append(button("SVG", title, () => save(find()[0], `${name}.svg`)),
-      button("PNG", title, () => savePng(...find(), `${name}.png`)));
-    const { file, column, values } = numbers;
-    if (file && document.getElementById(`${file}-csv`)) {
-      line.append(button("CSV", title,
-        () => save(textFile(rowsOf(file, column, values.split("|")), "text/csv"), `${name}.csv`)));
+    if (place.querySelector(".plot img")?.src.startsWith("data:image/png")) {
+      line.append(button("PNG", title, () => save(find()[0], `${name}.png`)));
+    } else {
+      line.append(button("SVG", title, () => save(find()[0], `${name}.svg`)),
+        button("PNG", title, () => savePng(...find(), `${name}.png`)));
     }
+    // The page's own link to the numbers, if there is one, stands beside.
+    const own = place.querySelector(":scope > p.files > a");
+    if (own) {
+      line.append(own);
+      place.querySelector(":scope > p.files").replaceWith(line);
+      return;
+    }
+    if (csv) line.append(button("CSV", title, () => save(textFile(csv(), "text/csv"), `${name}.csv`)));
     place.append(line);
   };
+  const csvOf = ({ file, column, values }) => file && document.getElementById(`${file}-csv`)
+    ? () => rowsOf(file, column, values.split("|")) : undefined;
+  const cell = (value) => {
+    const text = value === undefined || value === null ? "" : String(value);
+    const safe = /^[=+\-@\t\r\n＝＋－＠]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text;
+    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  };
+  const csvText = (rows) => rows.map((row) => row.map(cell).join(",")).join("\n") + "\n";
   for (const figure of document.querySelectorAll("figure")) {
     const image = figure.querySelector(".plot img");
     if (!image) continue;
     const title = figure.querySelector("h3, h4").textContent;
     offer(figure, figure.id.replace(/^figure-/, ""), title,
       () => [image.src, Number(image.getAttribute("width")), Number(image.getAttribute("height"))],
-      figure.dataset);
+      csvOf(figure.dataset));
   }
-  for (const [id, title] of [["la-caterpillar", "all authorities in order"], ["la-tiles", "grid map"]]) {
+  // All authorities of the quantity that is chosen.
+  const authorities = () => {
+    const data = JSON.parse(document.getElementById("la-data").textContent);
+    const { title, unit, rows } = data.quantities[document.getElementById("la-quantity").value];
+    const head = ["la", "name", "region", "quantity", "unit", "mean", "lower", "upper",
+      "rank", "rank_lower", "rank_upper", "authorities"];
+    const lines = rows.flatMap((row, i) => row ? [[data.las[i].code, data.las[i].name,
+      data.las[i].region, title, unit, row.m, row.l, row.u, row.rank[1], row.rank[0], row.rank[2], row.of]] : []);
+    return csvText([head, ...lines]);
+  };
+  // The chosen authority's small panels, with their names, as one picture and one table.
+  const profile = (place) => {
+    const made = (name, attributes, text) => {
+      const node = document.createElementNS(place.querySelector("svg").namespaceURI, name);
+      for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+      if (text !== undefined) node.textContent = text;
+      return node;
+    };
+    const panels = [...place.querySelectorAll("figure")], columns = 3, wide = 270, high = 216;
+    const size = [columns * wide, Math.ceil(panels.length / columns) * high + 24];
+    const style = getComputedStyle(place.querySelector("svg"));
+    const sheet = made("svg", { width: size[0], height: size[1], viewBox: `0 0 ${size.join(" ")}`,
+      style: `font: ${style.font}; fill: ${getComputedStyle(place.querySelector("svg text")).fill}` });
+    const choice = document.getElementById("profile-la").selectedOptions[0].text;
+    const kind = document.querySelector(".kind strong").textContent;
+    sheet.append(made("text", { x: 6, y: 15, "font-weight": 600 }, `${choice} · ${kind}`));
+    panels.forEach((panel, i) => {
+      const at = made("g", { transform: `translate(${(i % columns) * wide} ${24 + Math.floor(i / columns) * high})` });
+      const [label, unit] = panel.querySelector("figcaption").childNodes;
+      const lines = label.textContent.match(/.{1,44}(\s|$)/g) ?? [label.textContent];
+      lines.slice(0, 2).forEach((line, row) =>
+        at.append(made("text", { x: 6, y: 10 + 11 * row, "font-weight": 600 }, line.trim())));
+      at.append(made("text", { x: 6, y: 33 }, unit.textContent));
+      const drawn = panel.querySelector("svg").cloneNode(true);
+      for (const [name, value] of [["x", 0], ["y", 38], ["width", 250], ["height", 168]]) drawn.setAttribute(name, value);
+      at.append(drawn);
+      sheet.append(at);
+    });
+    return [textFile(new XMLSerializer().serializeToString(sheet), "image/svg+xml"), ...size];
+  };
+  const profileRows = () => {
+    const data = JSON.parse(document.getElementById("profile-data").textContent);
+    const la = document.getElementById("profile-la").value;
+    const values = (word = "") => data.reasons[word] ? ["", "", "", data.reasons[word]]
+      : word.includes(":") ? ["", ...word.split(":"), ""] : [word, word, word, ""];
+    const lines = data.indicators.flatMap(({ label, unit, las, england }) => {
+      const own = las[la].split(" "), seen = (england ?? "").split(" ");
+      return data.years.map((year, i) => [data.las[la], label, unit, year, ...values(own[i]),
+        ...values(seen[data.nationalYears.indexOf(year)]).slice(0, 3)]);
+    });
+    return csvText([["authority", "indicator", "unit", "year", "value", "lower", "upper", "reason",
+      "england", "england_lower", "england_upper"], ...lines]);
+  };
+  const drawn = [
+    ["la-caterpillar", "all authorities in order", drawnSource, authorities],
+    ["la-tiles", "grid map", drawnSource, authorities],
+    ["profile-panels", "one authority", (_, place) => profile(place), profileRows],
+  ];
+  for (const [id, title, source, csv] of drawn) {
     const place = document.getElementById(id);
     if (!place) continue;
     const line = document.createElement("div");
@@ -89,7 +164,7 @@
     const show = () => {
       line.replaceChildren();
       const svg = place.querySelector("svg");
-      if (svg) offer(line, id, title, () => drawnSource(place.querySelector("svg")));
+      if (svg) offer(line, id, title, () => source(place.querySelector("svg"), place), csv);
     };
     show();
     new MutationObserver(show).observe(place, { childList: true });

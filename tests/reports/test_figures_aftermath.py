@@ -30,5 +30,5 @@ def test_every_figure_is_drawn(number: type) -> None:
     labels = [text.get_text() for text in figures[2].axes[0].texts]
     assert "3  (7)" in labels
     assert labels.count("not estimable") == 1
-    assert [tick.get_text() for tick in figures[2].axes[0].get_xticklabels()] == ["-1", "+1"]
+    assert [tick.get_text() for tick in figures[2].axes[0].get_xticklabels()] == ["−1", "+1"]
     assert [tick.get_text() for tick in figures[2].axes[0].get_yticklabels()] == ["2012", "2013"]
