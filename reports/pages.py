@@ -67,7 +67,9 @@ def csv_uri(content: bytes) -> str:
 def table_csv(table: pd.DataFrame) -> bytes:
     """A table as a CSV file: five figures of each number, and no cell that a spreadsheet runs."""
     texts = table.select_dtypes(exclude="number").columns
-    safe = table.assign(**{name: table[name].map(neutralise) for name in texts})
+    safe = table.assign(
+        **{name: [neutralise(None if pd.isna(x) else x) for x in table[name]] for name in texts}
+    )
     return safe.to_csv(index=False, float_format="%.5g", lineterminator="\n").encode()
 
 

@@ -40,7 +40,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "RESULTS", folder)
         patch.setattr(sampling, "compile_model", lambda model: model)
-        patch.setattr(sampling, "sample", _prior_draws)
+        patch.setattr(sampling, "sample", prior_draws)
         yield folder
 
 
@@ -50,7 +50,8 @@ def shares(results: Path) -> Path:
     return fit(results)
 
 
-def _prior_draws(model: Any, *_: Any) -> tuple[xr.Dataset, xr.Dataset]:
+def prior_draws(model: Any, *_: Any) -> tuple[xr.Dataset, xr.Dataset]:
+    """Posterior and statistics as a sampler would give them, drawn from the prior instead."""
     import pymc as pm
 
     # Near their centre, so that every count can be drawn.

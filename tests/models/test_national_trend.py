@@ -4,6 +4,7 @@ import itertools
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pymc as pm
 import pytest
 import xarray as xr
@@ -180,3 +181,35 @@ def test_prior_predictive_is_what_an_expert_would_accept(small_world: xr.DataTre
     assert 3 < low < 30
     assert 50 < middle < 200
     assert 500 < high < 3000
+
+
+# --------------------------------------------------------------------------------- answers
+
+
+@pytest.mark.parametrize(
+    ("mean", "half_width", "said"),
+    [
+        (63.2, 12.0, "; from 2008 to 2014 it rose by 63 per cent (51 to 75); an authority"),
+        (-20.0, 5.0, "; from 2008 to 2014 it fell by 20 per cent (15 to 25); an authority"),
+        (1.0, 5.0, "; its change from 2008 to 2014 is undecided, +1 per cent (−4 to +6); an"),
+        (np.nan, np.nan, " in 2010; an authority at the 90th percentile"),
+    ],
+)
+def test_the_answer_says_how_far_the_rate_moved_since_the_knot(
+    small_world: xr.DataTree, mean: float, half_width: float, said: str
+) -> None:
+    observations, options = SPEC.observe(small_world, TrendOptions()), TrendOptions()
+
+    def row(name: str, mean: float, half: float, year: int | None = None) -> dict[str, Any]:
+        sd = {"sd": half / 1.645, "ess_bulk": 900.0, "ess_tail": 800.0}
+        ends = {"lower": mean - half, "upper": mean + half}
+        return {"estimand": name, "mean": mean, "year": year, **ends, **sd}
+
+    table = pd.DataFrame(
+        [
+            *(row("national_rate", 30.0 + year - 2010, 1.0, year) for year in (2010, 2014)),
+            row("la_ratio_90_10", 2.1, 0.1, 2014),
+            row("change_since_knot", mean, half_width),
+        ]
+    )
+    assert said in SPEC.answer(table, observations, options)

@@ -275,6 +275,7 @@ def test_without_the_index_deprivation_must_be_left_out(world: xr.DataTree) -> N
     [
         (0.1, 0.3, 0.99, "no practical effect"),
         (0.1, 0.3, CERTAIN, "no practical effect"),
+        (0.1, 0.3, 1.0, "no practical effect (probability > 0.99 of less than 1 either way)"),
         (0.1, 1.5, 0.89, "undecided"),
         (-3.0, 0.5, 0.0, "a practical effect"),
         (-1.2, 0.6, 0.3, "undecided"),
@@ -290,6 +291,7 @@ def test_the_answer_says_no_effect_only_when_sure(
         rows.append({"estimand": f"{part}_change", "mean": mean, **bounds})
         rows.append({"estimand": f"p_{part}_below_margin", "mean": p})
     text = SPEC.answer(pd.DataFrame(rows), observations, options)
+    assert "-" not in text.replace("re-referral", "")
     assert text.count(said) == 2
     assert text.count("no practical effect") == (2 if p >= CERTAIN else 0)
 

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from reports.figures import PAGE_FONT, embed, house_style, new_figure
+from reports.figures import PAGE_FONT, _shorter, embed, house_style, new_figure
 
 
 def drawn() -> str:
@@ -43,6 +43,17 @@ def test_no_coordinate_is_finer_than_a_thousandth_of_a_point() -> None:
     numbers = re.findall(r"\d+\.(\d+)", re.sub(r"<style.*?</style>", "", drawn(), flags=re.S))
     assert numbers
     assert max(map(len, numbers)) == 3
+
+
+@pytest.mark.parametrize(
+    ("outline", "shorter"),
+    [
+        ("M 0 410.4 \nL 504 410.400 \nL 1200 0.004 \nz\n", "M0 410.4L504 410.4L1200 0z"),
+        ("M 1.239 -2.5 C 3 4 5 6 7.10 8", "M1.23 -2.5C3 4 5 6 7.1 8"),
+    ],
+)
+def test_outlines_lose_only_what_nobody_sees(outline: str, shorter: str) -> None:
+    assert _shorter(outline) == shorter
 
 
 def test_noise_in_the_last_digits_of_the_layout_changes_no_byte(

@@ -94,7 +94,8 @@ def write_findings(folder: Path, content: dict[str, Any]) -> Path:
     """A folder of findings."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "findings.json").write_text(json.dumps(content), encoding="utf-8")
-    (folder / "findings.csv").write_text("finding,part\n", encoding="utf-8")
+    rows = [f"{one['key']},{part['key']}" for one in content["findings"] for part in one["parts"]]
+    (folder / "findings.csv").write_text("\n".join(["finding,part", *rows, ""]), encoding="utf-8")
     return folder
 
 

@@ -22,7 +22,7 @@ from reports.answers import DRAWN_FROM
 from reports.computation import _what_was_learnt
 from reports.run_folder import Run
 from reports.run_report import SECTIONS, render_run
-from reports.tables import judge
+from reports.tables import advisory, judge, total_rows
 from tests.factories import edit_json, make_run, without_groups
 from tests.reports.page import Page
 
@@ -229,6 +229,38 @@ def test_advisory_gates_do_not_block(copied: Path) -> None:
     assert judge(run).reportable
 
 
+def test_pareto_k_is_said_to_limit_leave_one_out_and_not_the_fit(
+    copied: Path, rendered: Render
+) -> None:
+    check = {"name": "pareto_k", "label": "Pareto k of leave-one-out", "status": "fail"}
+    check |= {"value": 3, "limit": 0, "where": "", "text": "3 of 117 cells above 0.7: a refit"}
+    edit_json(copied / "verdict.json", advisory=[check])
+    (row,) = advisory(Run.read(copied), sensitivity=False)
+    assert (row["status"], row["css"]) == ("leave-one-out limited", "misfit")
+    assert row["text"].startswith("3 of 117 cells above 0.7: a refit. This is a limit of the")
+    assert "not a fault of the fit" in row["text"]
+    page = rendered(copied)
+    assert "Completed and reportable" in page
+    assert 'class="tag fail"' not in page
+
+
+def test_england_totals_say_why_the_model_left_them_out(copied: Path) -> None:
+    run = Run.read(copied)
+    run.spec["national_series"] = [
+        {"year": year, "total": 9, "lower": 9, "upper": 9, "used": used}
+        for year, used in ((2001, False), (2004, True), (2006, False), (2011, False), (2020, False))
+    ]
+    run.spec["data"]["years"] = [2005, 2006, 2007, 2012]
+    why = {row["year"]: (row["used"], row["why"]) for row in total_rows(run)}
+    assert why["2004"] == ("in the model", "")
+    assert "denominator" in why["2001"][1]
+    assert "figures of authorities are in" in why["2006"][1]
+    assert "not filled" in why["2011"][1]
+    assert "after the last year" in why["2020"][1]
+    run.spec["options"] = [{"name": "national_totals", "value": False}]
+    assert "option national_totals" in total_rows(run)[0]["why"]
+
+
 def test_verdict_without_gates_is_no_pass(copied: Path) -> None:
     run = Run.read(copied)
     run.verdict["gates"] = []
@@ -364,8 +396,8 @@ def test_figures_name_the_estimands_that_they_draw(report: str, complete_run: Pa
     }
     assert drawn["figure-national_rate"] == {"national_rate"}
     assert drawn["figure-map-la_growth"] == {"la_growth"}
-    assert drawn["figure-chosen-la_rate"] == {"la_rate"}
-    assert drawn["figure-pareto_k"] == set()
+    # Its own table has ranks, too.
+    assert drawn["figure-chosen-la_rate"] == set()
     assert set().union(*drawn.values()) <= held
 
 
