@@ -1,5 +1,6 @@
 """Pages judged by axe-core in headless Chromium, as wide as a phone and as a desktop."""
 
+import base64
 import html
 import json
 import os
@@ -9,6 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +33,26 @@ QUIET = (
 # The page lies in a frame, for a headless window cannot be as narrow as a phone.
 FRAME = """<!doctype html><html lang="en"><meta charset="utf-8"><title>frame</title>
 <iframe title="page" style="width:{width}px;height:900px;border:0" srcdoc="{source}"></iframe>"""
+# Presses every button of downloads in some places, and prints what would have been saved.
+SAVES = """<!doctype html><meta charset="utf-8"><title>waiting</title>
+<iframe id="page" style="width:1280px;height:800px;border:0" srcdoc="{source}"></iframe>
+<script>
+document.getElementById("page").addEventListener("load", (event) => {{
+  const saved = [], view = event.target.contentWindow, page = event.target.contentDocument;
+  const note = function () {{ saved.push([this.download, this.href]); }};
+  view.HTMLAnchorElement.prototype.click = note;
+  for (const place of {places}) {{
+    page.querySelectorAll(`${{place}} .files button`).forEach((button) => button.click());
+    page.querySelectorAll(`${{place}} .files a`).forEach((link) => link.click());
+  }}
+  setTimeout(() => {{
+    const out = document.createElement("p");
+    out.id = "saved";
+    out.textContent = JSON.stringify(saved);
+    document.body.append(out);
+  }}, 3000);
+}});
+</script>"""
 # First all rules on the page as it is; then contrast alone, with nothing scrolled out of sight and
 # no shadows behind text, for what is hidden or lies on a gradient cannot be judged.
 JUDGE = """<script>{axe}</script><script>
@@ -75,6 +97,24 @@ def chromium(page: Path, profile: Path, *arguments: str) -> subprocess.Completed
     """Run Chromium on a page."""
     command = [str(CHROMIUM), *QUIET, f"--user-data-dir={profile}", *arguments, page.as_uri()]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+
+
+def saved(page: Path, folder: Path, *places: str) -> dict[str, bytes]:
+    """Files that the buttons and links of downloads below these places save, by name."""
+    source = html.escape(page.read_text(encoding="utf-8"), quote=True)
+    probe = folder / "saves.html"
+    text = SAVES.format(source=source, places=json.dumps(places))
+    probe.write_text(text, encoding="utf-8")
+    done = chromium(probe, folder / "profile", "--virtual-time-budget=12000", "--dump-dom")
+    found = re.search(r'<p id="saved">(.*?)</p>', done.stdout, re.S)
+    if found is None:
+        raise RuntimeError(f"nothing was saved from {page}:\n{done.stderr[-2000:]}")
+    return {name: _content(uri) for name, uri in json.loads(html.unescape(found[1]))}
+
+
+def _content(uri: str) -> bytes:
+    kind, _, content = uri.partition(",")
+    return base64.b64decode(content) if "base64" in kind else unquote(content).encode()
 
 
 def judge(page: Path, folder: Path, width: int) -> Judgement:

@@ -1,17 +1,16 @@
 """The report in a real browser, where there is one: quiet console, nothing wider than a phone."""
 
-import base64
-import html
-import json
+import csv
+import io
 import re
 from pathlib import Path
-from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import pytest
 
 from reports.run_report import render_run
-from tests.browser.axe import CHROMIUM, chromium
+from tests.browser.axe import CHROMIUM, chromium, saved
+from tests.every_page import PAGES
 from tests.factories import make_run
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path")
@@ -85,57 +84,66 @@ def test_nothing_overflows_and_the_table_works(page: Path, tmp_path: Path, width
     assert int(found[4]) >= 5
 
 
-SAVES = """<!doctype html><meta charset="utf-8"><title>waiting</title>
-<iframe id="page" style="width:1280px;height:800px;border:0" srcdoc="{source}"></iframe>
-<script>
-document.getElementById("page").addEventListener("load", (event) => {{
-  const saved = [], view = event.target.contentWindow, page = event.target.contentDocument;
-  const note = function () {{ saved.push([this.download, this.href]); }};
-  view.HTMLAnchorElement.prototype.click = note;
-  for (const place of ["#figure-national_rate", "#la-tiles + div", "#la-caterpillar + div"]) {{
-    page.querySelectorAll(`${{place}} .files button`).forEach((button) => button.click());
-  }}
-  setTimeout(() => {{
-    const out = document.createElement("p");
-    out.id = "saved";
-    out.textContent = JSON.stringify(saved);
-    document.body.append(out);
-  }}, 3000);
-}});
-</script>"""
+def check_files(found: dict[str, bytes]) -> dict[str, list[dict[str, str]]]:
+    """Each file is what its name says; rows of those that are CSV."""
+    tables = {}
+    for name, content in found.items():
+        if name.endswith(".png"):
+            assert content.startswith(b"\x89PNG")
+            # More than a blank sheet.
+            assert len(content) > 10_000, name
+        elif name.endswith(".svg"):
+            assert content.lstrip().startswith(b"<svg")
+            assert ElementTree.fromstring(content.decode("utf-8")).tag.endswith("svg")
+        else:
+            tables[name] = list(csv.DictReader(io.StringIO(content.decode("utf-8"))))
+            assert tables[name], name
+    return tables
+
+
+def all_kinds(*names: str) -> set[str]:
+    return {f"{name}.{kind}" for name in names for kind in ("svg", "png", "csv")}
 
 
 def test_figures_are_saved_as_svg_png_and_csv(page: Path, tmp_path: Path) -> None:
-    source = html.escape(page.read_text(encoding="utf-8"), quote=True)
-    probe = tmp_path / "saves.html"
-    probe.write_text(SAVES.format(source=source), encoding="utf-8")
-    done = chromium(probe, tmp_path / "profile", "--virtual-time-budget=12000", "--dump-dom")
-    found = re.search(r'<p id="saved">(.*?)</p>', done.stdout, re.S)
-    assert found, done.stderr[-2000:]
-    saved = dict(json.loads(html.unescape(found[1])))
-    assert set(saved) == {
-        "national_rate.svg",
-        "national_rate.png",
-        "national_rate.csv",
-        "la-tiles.svg",
-        "la-tiles.png",
-        "la-caterpillar.svg",
-        "la-caterpillar.png",
-    }
-    for name, href in saved.items():
-        kind, _, content = href.partition(",")
-        if name.endswith(".png"):
-            assert kind == "data:image/png;base64"
-            picture = base64.b64decode(content)
-            assert picture.startswith(b"\x89PNG")
-            # More than a blank sheet.
-            assert len(picture) > 10_000, name
-        elif name.endswith(".csv"):
-            lines = unquote(content).splitlines()
-            assert len(lines) == 11
-            assert all(line.startswith("national_rate,") for line in lines[1:])
-        else:
-            assert kind.startswith("data:image/svg+xml")
-            text = base64.b64decode(content).decode() if "base64" in kind else unquote(content)
-            assert text.lstrip().startswith("<svg")
-            assert ElementTree.fromstring(text).tag.endswith("svg")
+    drawn = ("#la-tiles + div", "#la-caterpillar + div")
+    figures = ("#figure-national_rate", "#figure-residual_map", "#figure-ppc_year")
+    found = saved(page, tmp_path, *figures, *drawn)
+    assert set(found) == all_kinds(
+        "national_rate", "residual_map", "ppc_year", "la-tiles", "la-caterpillar"
+    )
+    tables = check_files(found)
+    assert [row["estimand"] for row in tables["national_rate.csv"]] == ["national_rate"] * 10
+    assert len(tables["residual_map.csv"]) > 100
+    assert len(tables["la-tiles.csv"]) == 12
+    row = tables["la-caterpillar.csv"][0]
+    assert float(row["lower"]) < float(row["mean"]) < float(row["upper"])
+    assert row["authorities"] == "12"
+
+
+def test_the_profile_of_an_authority_is_saved_whole(tmp_path: Path) -> None:
+    found = saved(PAGES["data"](tmp_path), tmp_path, "#figure-statuses", "#profile-panels + div")
+    assert set(found) == all_kinds("statuses", "profile-panels")
+    tables = check_files(found)
+    rows = tables["profile-panels.csv"]
+    assert len({row["indicator"] for row in rows}) > 15
+    assert all(row["value"] or row["upper"] or row["reason"] for row in rows)
+    assert any(row["england"] for row in rows)
+    panels = ElementTree.fromstring(found["profile-panels.svg"].decode("utf-8"))
+    assert len(list(panels)) == 1 + len({row["indicator"] for row in rows})
+
+
+@pytest.mark.parametrize(
+    ("kind", "figure", "kinds"),
+    [
+        ("findings", "finding_1", {"svg", "png", "csv"}),
+        ("authority", "profile", {"svg", "png", "csv"}),
+        ("calibration", "timeliness", {"png", "csv"}),
+    ],
+)
+def test_other_pages_offer_the_same(
+    kind: str, figure: str, kinds: set[str], tmp_path: Path
+) -> None:
+    found = saved(PAGES[kind](tmp_path), tmp_path, f"#figure-{figure}", f"#figure-finding-{figure}")
+    assert {name.rpartition(".")[2] for name in found} == kinds
+    check_files(found)
