@@ -362,8 +362,10 @@ def _announce(run: Path) -> int:
     for estimand in spec["estimands"]:
         if estimand["headline"]:
             _print_estimand(table[table["estimand"] == estimand["name"]], estimand)
+    labels = {estimand["name"]: estimand["label"] for estimand in spec["estimands"]}
     for item in spec["not_estimable"]:
-        print(f"  not estimable: {item['estimand']}: {item['reason']}")
+        name = labels.get(item["estimand"], item["estimand"])
+        print(f"  not estimable: {name}: {item['reason']}")
     print(f"\nReport: {run / 'report.html'}")
     return REPORTABLE if verdict["reportable"] else NOT_REPORTABLE
 
@@ -389,7 +391,8 @@ def _print_estimand(rows: "pd.DataFrame", estimand: dict[str, Any]) -> None:
 
 def _place(value: object) -> str:
     """A coordinate as one reads it: years are whole numbers, blanks made them floats."""
-    return f"{int(value)}" if isinstance(value, float) else str(value)
+    text = f"{int(value)}" if isinstance(value, float) else str(value)
+    return f"−{text[1:]}" if text.removeprefix("-").isdigit() and text[0] == "-" else text
 
 
 if __name__ == "__main__":

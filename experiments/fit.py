@@ -285,7 +285,7 @@ def _advisory(criticism: xr.Dataset) -> list[dict[str, Any]]:
                 "limit": 0,
                 "where": "",
                 "text": f"{above} of {total} cells above 0.7: leave-one-out claims about them "
-                "need a refit; the fit and its estimands do not use it",
+                "need a refit",
             },
         )
     return rows

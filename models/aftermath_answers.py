@@ -4,6 +4,7 @@ The same code serves draws and truth. Paths before a judgement are contrasts bet
 LA-year once with the sum of its weights over stacks, so that no figure counts twice.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -21,9 +22,8 @@ from models.aftermath_data import (
     outcome_label,
 )
 from models.chance import generator_for
-from models.rates import three_figures
 from models.spec import Answer, Estimand, NotEstimable
-from models.wording import stated
+from models.wording import number, stated
 
 # The year that answers: the first that is wholly after publication.
 MAIN_EVENT = 1
@@ -572,8 +572,10 @@ def in_words(summary: pd.DataFrame, observations: AftermathObservations, judgeme
         f"{n} judgements: {_verdict(summary, main)}"
     )
     if "breakdown_trend" in rows and rows["breakdown_trend"]["mean"] > 0:
-        drift = rows["breakdown_trend"]["mean"]
-        said += f"; a drift of {three_figures(drift)} per cent a year would undo it"
+        # Of draws as few as a tail has: two figures.
+        drift = float(rows["breakdown_trend"]["mean"])
+        text = number(drift, 1 - math.floor(math.log10(drift)))
+        said += f"; a drift of {text} per cent a year would undo it"
     return said + "."
 
 

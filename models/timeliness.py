@@ -835,8 +835,9 @@ def notes(observations: TimelinessObservations, options: TimelinessOptions) -> l
         f"Timeliness: {within_sentence(exposure_label(options.exposure))} "
         f"({definition_text(observations.definitions)}); re-referrals of "
         f"{spans(observations.la_years)}.",
-        f"Margin of practical effect: {options.margin:g} percentage points of re-referral per +10 "
-        f"points on time. 'No practical effect' is said only from a probability of {CERTAIN:g} on.",
+        f"Margin of practical effect, in percentage points of re-referral per +10 points on time: "
+        f"{options.margin:g}. 'No practical effect' is said only from a probability of "
+        f"{CERTAIN:g} on.",
     ]
     if len(observations.definitions) > 1:
         found.append(

@@ -330,8 +330,8 @@ def _growth(run: Run) -> Panel:
         title,
         plots.plot_level_growth(run, latest, growth, year, unit),
         alt=f"Growth of each LA against its rate in {year}.",
-        read="Each point is one LA; the grey bar is the interval of its growth. The four LAs that "
-        "grow fastest and slowest are named.",
+        read="Each point is one LA; the grey bar is the interval of its growth. The LAs that grow "
+        "fastest and slowest are named where there is room.",
         shows=shows,
         interval=run.interval,
     )

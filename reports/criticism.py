@@ -341,7 +341,8 @@ def _k_sentence(cells: pd.DataFrame, k: np.ndarray, good: float) -> str:
     if outcome := cells["outcome"].iloc[worst]:
         where += f" ({within_sentence(outcome)})"
     text = (
-        f"{count(len(bad))} of {quantity(len(k), 'cell')} exceed {number(good, places=2)}; the "
+        f"{count(len(bad))} of {quantity(len(k), 'cell')} "
+        f"{'exceeds' if len(bad) == 1 else 'exceed'} {number(good, places=2)}; the "
         f"largest is {number(k[worst], places=2)}, {where}."
     )
     if len(bad):

@@ -1,5 +1,6 @@
 """Answer figures of ``aftermath``: the event study, checks with pretended dates, and the cells."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def plot_event_study(path: pd.DataFrame, change: pd.DataFrame, judged: pd.Series
     above.scatter(path["event_time"], path["mean"], color=OBSERVED, s=26, zorder=3)
     above.scatter([-1], [0], facecolor="white", edgecolor=OBSERVED, s=30, zorder=3)
     above.set_ylabel("Judged against comparison,\n" + str(path["unit"].iloc[0]))
-    above.set_title("Figures: difference less that of year -1", fontsize=9, loc="left")
+    above.set_title("Figures: difference less that of year −1", fontsize=9, loc="left")
     below.vlines(change["event_time"], change["lower"], change["upper"], color=ACCENT_SOFT, lw=6)
     below.scatter(change["event_time"], change["mean"], color=ACCENT, s=26, zorder=3)
     below.set_ylabel("Change,\n" + str(change["unit"].iloc[0]))
@@ -135,7 +136,9 @@ def _checks(run: Run) -> Panel:
         found = run.estimand(name)
         largest = found["mean"].to_numpy(float)
         if len(largest) and largest[0] > 0:
-            shows += f" The answer holds up to {number(float(largest[0]))} {words}."
+            # Of draws as few as a tail has: two figures.
+            held = number(float(largest[0]), places=1 - math.floor(math.log10(largest[0])))
+            shows += f" The answer holds up to {held} {words}."
         elif len(largest):
             shows += " The interval of year +1 holds zero anyway: no breakdown point."
             break
@@ -174,6 +177,7 @@ def plot_cells(judged: pd.DataFrame, comparison: pd.DataFrame) -> Figure:
     axes.set_yticks(range(len(judged)), [str(int(cohort)) for cohort in judged.index])
     axes.set_xlabel("Years since publication")
     axes.set_ylabel("Cohort: year of publication")
+    axes.grid(False)
     return figure
 
 
@@ -215,6 +219,7 @@ def plot_cohorts(rows: pd.DataFrame, unit: str) -> Figure:
     axes.hlines(place, rows["lower"], rows["upper"], color=ACCENT_SOFT, linewidth=5)
     axes.scatter(rows["mean"], place, color=ACCENT, s=24, zorder=3)
     axes.set_yticks(place, [str(int(cohort)) for cohort in rows["cohort"]])
+    axes.set_ylim(-0.7, len(rows) - 0.3)
     axes.set_ylabel("Cohort")
     axes.set_xlabel(f"Change in year +1, {unit}")
     axes.grid(True, axis="x")

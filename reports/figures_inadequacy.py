@@ -61,6 +61,7 @@ def plot_odds_ratios(rows: pd.DataFrame) -> Figure:
     axes.hlines(place, rows["lower"], rows["upper"], color=colours, linewidth=6)
     axes.scatter(rows["mean"], place, color=INK, s=20, zorder=3)
     axes.set_yticks(place, [str(name) for name in rows["predictor"]])
+    axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set_xscale("log")
     low, high = min(0.5, rows["lower"].min() / 1.1), max(2.0, rows["upper"].max() * 1.1)
     axes.set_xlim(low, high)

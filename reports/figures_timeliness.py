@@ -18,7 +18,7 @@ from reports.figures import (
 )
 from reports.figures_trend import plot_caterpillar
 from reports.run_folder import Run
-from reports.wording import capital, count, estimate, limit, probability
+from reports.wording import capital, count, estimate, limit, number, probability
 
 _PARTS = {"within": "Within authorities", "between": "Between authorities"}
 
@@ -71,7 +71,7 @@ def _effects(run: Run) -> Panel:
     table, unit = pd.DataFrame(rows), str(rows[0]["unit"])
     shows = " ".join(
         f"{_PARTS[row['part']]}: {estimate(row)}; probability {probability(row['p'])} that it is "
-        f"less than {limit(margin)} points either way."
+        f"less than {limit(margin)} {'point' if float(margin) == 1 else 'points'} either way."
         for row in rows
     )
     return Panel(
@@ -113,7 +113,7 @@ def _cells(run: Run) -> Panel:
     said = "one of the two does not vary"
     if (moved.std() > 0).all():
         r = np.corrcoef(moved["x"], moved["y"])[0, 1]
-        said = f"correlation {r:.2f} once years are taken out"
+        said = f"correlation {number(r, places=2)} once years are taken out"
     return Panel(
         key,
         title,
@@ -122,6 +122,7 @@ def _cells(run: Run) -> Panel:
         read="Each pale point is one authority in one year, each dark one an authority's mean. "
         "Suppressed counts stand at the middle of their interval.",
         shows=f"{count(len(cells))} authority-years: {said}.",
+        numbers=cells[["la", "name", "year"]].assign(done_on_time=percent, re_referrals=share),
     )
 
 

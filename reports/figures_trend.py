@@ -164,9 +164,9 @@ def plot_caterpillar(
     apart = np.zeros(len(mean), bool)
     if reference is not None:
         apart = (lower > reference) | (upper < reference)
-        axes.axhline(reference, color=INK, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
-        at_left = {"transform": axes.get_yaxis_transform(), "ha": "left", "va": "bottom"}
-        axes.text(0.005, reference, reference_label, fontsize=8, bbox=BACKING, **at_left)
+        style: Any = {"color": INK, "linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 1}
+        axes.axhline(reference, label=reference_label, **style)
+        figure.legend(**LEGEND)
     colours = np.where(apart, ACCENT, ACCENT_SOFT)
     axes.vlines(place, lower, upper, color=colours, linewidth=1.6 if len(mean) > 60 else 3)
     axes.scatter(place, mean, color=np.where(apart, ACCENT, "#5f93b4"), s=9, zorder=3)

@@ -242,9 +242,17 @@ class Run:
         return str(self.spec.get("las", {}).get(code, {}).get("region") or "region not given")
 
     def named(self, text: str) -> str:
-        """``text`` with the codes of LAs replaced by their names."""
+        """``text`` with the codes of LAs, and numbers of observations, replaced by their names."""
         known = self.spec.get("las", {})
+        text = re.sub(r"\bobs=(\d+)", lambda m: self._cell_name(int(m[1])) or m[0], text)
         return re.sub(r"[A-Z]\w{8}", lambda m: self.la_name(m[0]) if m[0] in known else m[0], text)
+
+    def _cell_name(self, place: int) -> str:
+        """Authority and year of an observation, and its outcome where there are several."""
+        if self.cells is None or place >= len(self.cells):
+            return ""
+        cell = self.cells.iloc[place]
+        return " ".join(str(cell[name]) for name in ("outcome", "name", "year")).strip()
 
     def estimand(self, name: str) -> pd.DataFrame:
         """Rows of one estimand that hold a number, in the file's order."""

@@ -77,6 +77,7 @@ def _context(run: Run) -> dict[str, Any]:
         "checks": tables.checks(run),
         "not_assessed": NOT_ASSESSED,
         "not_estimable": NOT_ESTIMABLE,
+        "gaps": tables.gaps(run),
         "misfit_summary": tables.misfit_summary(verdict.misfits),
         "answers": shown(answer_panels(run)),
         "total_rows": tables.total_rows(run),

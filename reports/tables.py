@@ -341,6 +341,15 @@ def estimand_tables(run: Run) -> list[EstimandTable]:
     return tables
 
 
+def gaps(run: Run) -> list[tuple[str, str]]:
+    """What the data cannot give, by its label, and why."""
+    labels = {str(row["name"]): str(row["label"]) for row in run.spec.get("estimands", [])}
+    return [
+        (labels.get(str(row["estimand"]), str(row["estimand"])), str(row["reason"]))
+        for row in run.spec.get("not_estimable", [])
+    ]
+
+
 def _estimand_row(run: Run, row: dict[Any, Any], coordinates: list[str]) -> dict[str, Any]:
     text = estimate(row)
     known = is_number(row["mean"])

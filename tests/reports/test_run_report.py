@@ -261,6 +261,14 @@ def test_england_totals_say_why_the_model_left_them_out(copied: Path) -> None:
     assert "option national_totals" in total_rows(run)[0]["why"]
 
 
+def test_the_place_of_an_observation_is_named(copied: Path) -> None:
+    run = Run.read(copied)
+    assert run.cells is not None
+    cell = run.cells.iloc[3]
+    assert run.named("la_year[obs=3]") == f"la_year[{cell['name']} {cell['year']}]"
+    assert run.named("la_year[obs=99999]") == "la_year[obs=99999]"
+
+
 def test_verdict_without_gates_is_no_pass(copied: Path) -> None:
     run = Run.read(copied)
     run.verdict["gates"] = []
@@ -334,7 +342,7 @@ def test_not_estimable_keeps_its_reason(copied: Path, rendered: Render) -> None:
     gap = {"estimand": "slope_change", "reason": reason}
     edit_json(copied / "spec.json", not_estimable=[gap])
     text = plain(rendered(copied))
-    assert f"not estimable slope_change: {reason}" in text
+    assert f"not estimable Change of annual growth at the knot: {reason}" in text
     assert f"not estimable {reason}" in text
     assert " nan" not in text.lower()
 
