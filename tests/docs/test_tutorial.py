@@ -65,7 +65,7 @@ def follow(results: Path, world: SimulationOptions, variables: Mapping[str, str]
                     codes.append(main(words))
                 screens.append(said.getvalue())
     root.handlers, root.level = kept, level
-    pages = [_words(path.read_text("utf-8")) for path in sorted(results.rglob("report.html"))]
+    pages = [_words(path.read_text("utf-8")) for path in sorted(results.rglob("*.html"))]
     return Followed(codes, screens, "\n".join(pages), results)
 
 
@@ -94,6 +94,9 @@ def test_commands_leave_what_the_tutorial_opens(followed: Followed) -> None:
     assert (base / "report.html").is_file()
     assert (comparison / "report.html").is_file()
     assert (variant / "estimands.csv").is_file()
+    assert (followed.results / "authorities" / "small-bramblestead.html").is_file()
+    assert (followed.results / "site" / "index.html").is_file()
+    assert (followed.results / "site.zip").is_file()
 
 
 def test_sensitivity_tells_authorities_by_name(followed: Followed) -> None:
@@ -148,6 +151,30 @@ def test_numbers_of_the_tutorial_are_those_of_its_commands(tmp_path: Path) -> No
         (found,) = re.findall(pattern, prose)
         stated = [float(number) for number in ([found] if isinstance(found, str) else found)]
         np.testing.assert_allclose(stated, expected, atol=1)
+
+    rate, rank = _of_one_authority(base)
+    (found,) = re.findall(
+        r"beside its statistical neighbours: (\d+) per 10,000 children, interval (\d+) to (\d+)",
+        prose,
+    )
+    np.testing.assert_allclose([float(number) for number in found], rate, atol=1)
+    (found,) = re.findall(r"rank, (\d+) of 152, with an interval from (\d+) to (\d+)", prose)
+    np.testing.assert_allclose([float(number) for number in found], rank, atol=3)
+
+
+def _of_one_authority(run: Path) -> tuple[list[float], list[float]]:
+    """Rate in the last year and its rank, each with its interval, of the tutorial's authority."""
+    las = json.loads((run / "spec.json").read_text(encoding="utf-8"))["las"]
+    (code,) = [code for code, la in las.items() if la["name"] == "Bramblestead"]
+    found = []
+    for file, columns in (
+        ("estimands", ["mean", "lower", "upper"]),
+        ("ranks", ["rank", "rank_lower", "rank_upper"]),
+    ):
+        table = pd.read_csv(run / f"{file}.csv")
+        own = table[(table["estimand"] == "la_rate") & (table["la"] == code)]
+        found.append(list(own.sort_values("year").iloc[-1][columns]))
+    return found[0], found[1]
 
 
 def _change(run: Path) -> list[float]:
