@@ -85,7 +85,10 @@ def curve_name(document: dict[str, Any], part: pd.DataFrame) -> str:
     """The question that a curve asks: its estimand and what was kept apart."""
     first = part.iloc[0]
     apart = ", ".join(str(first[name]) for name in document["separate"])
-    return f"{first['label']}: {apart}" if apart else f"{first['label']} {first['at']}".strip()
+    if apart:
+        return f"{first['label']}: {apart}"
+    # Without coordinates the cell is blank.
+    return f"{first['label']} {first['at'] if pd.notna(first['at']) else ''}".strip()
 
 
 def verdict(cells: pd.DataFrame) -> dict[str, str]:

@@ -63,6 +63,11 @@ def test_every_figure_offers_its_numbers(
     assert [name for name, rows in found.items() if not rows] == []
     for rows in found.values():
         assert "nan" not in {cell for row in rows for cell in row.values()}
+    # Words of the page, figures and captions too: what is missing is said in words.
+    assert (
+        re.findall(r"\bnan\b", re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", page, flags=re.S))
+        == []
+    )
     if found:
         assert 'line.className = "files"' in page, "the script of downloads is missing"
 

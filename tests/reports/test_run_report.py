@@ -229,6 +229,18 @@ def test_advisory_gates_do_not_block(copied: Path) -> None:
     assert judge(run).reportable
 
 
+@pytest.mark.parametrize("status", ["misfit", "not assessed"])
+def test_a_check_that_was_not_made_is_no_misfit(
+    copied: Path, rendered: Render, status: str
+) -> None:
+    verdict = json.loads((copied / "verdict.json").read_text())
+    check = verdict["predictive_checks"][0] | {"status": status}
+    edit_json(copied / "verdict.json", predictive_checks=[check])
+    text = plain(rendered(copied))
+    assert ("does not reproduce the features" in text) == (status == "misfit")
+    assert ("What is not assessed has not passed" in text) == (status == "not assessed")
+
+
 def test_pareto_k_is_said_to_limit_leave_one_out_and_not_the_fit(
     copied: Path, rendered: Render
 ) -> None:
