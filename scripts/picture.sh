@@ -10,7 +10,7 @@ page=${2:?"$usage"}
 case $name in
     report) height=1880 ;;
     comparison) height=2010 ;;
-    findings) height=1750 ;;
+    findings) height=1430 ;;
     authority) height=1600 ;;
     *) echo "$usage" >&2; exit 2 ;;
 esac
