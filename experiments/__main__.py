@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from data_prep.errors import DataError
 from data_prep.indicators import within_sentence
@@ -378,7 +378,7 @@ def _print_estimand(rows: "pd.DataFrame", estimand: dict[str, Any]) -> None:
         rows = rows.iloc[[0, len(rows) // 2, -1]]
     from reports.wording import estimate
 
-    for row in rows.to_dict("records"):
+    for row in cast("list[dict[str, Any]]", rows.to_dict("records")):
         place = ", ".join(_place(row[c]) for c in estimand["coordinates"])
         # Rounded as in the report. A probability is a summary of the draws: it has no interval.
         said = estimate(row)

@@ -8,11 +8,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
 # The Monte Carlo error of a 5 % or 95 % quantile of n normal draws is this many sd / sqrt(n).
 _QUANTILE_ERROR = math.sqrt(0.05 * 0.95) / 0.10314
 
 
-def stated(row: Mapping[str, Any], *, is_signed: bool = False) -> tuple[str, str]:
+def stated(row: Mapping[Any, Any] | pd.Series, *, is_signed: bool = False) -> tuple[str, str]:
     """Mean and interval of a row of `estimands.csv`, rounded alike: ``63`` and ``51 to 76``.
 
     A unit of the last place is no smaller than the largest Monte Carlo error of the three, and two
@@ -43,7 +45,7 @@ def stated_probability(value: float) -> str:
     return "> 0.99" if value > 0.99 else f"{value:.2f}"
 
 
-def _places(row: Mapping[str, Any]) -> int:
+def _places(row: Mapping[Any, Any] | pd.Series) -> int:
     sd, errors = _positive(row.get("sd")), []
     for ess, factor in (("ess_bulk", 1.0), ("ess_tail", _QUANTILE_ERROR)):
         if sd and (draws := _positive(row.get(ess))):

@@ -477,7 +477,9 @@ def cell_rows(run: Run) -> pd.DataFrame | None:
     table = cells[["la", "year", "lower", "upper", "exposure"]]
     table.insert(0, "outcome", cells["outcome"].map(names))
     found = {name: run.variable("criticism", name) for name in ("residual", "loo_pit", "pareto_k")}
-    return table.assign(**{name: values for name, values in found.items() if values is not None})
+    # The file is the longest of the page, and nobody reads a fourth decimal of these.
+    known = {name: np.round(values, 3) for name, values in found.items() if values is not None}
+    return table.assign(**known)
 
 
 def _rows_of_cells(run: Run, cells: pd.DataFrame) -> Rows:

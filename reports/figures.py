@@ -1,6 +1,5 @@
 """What every figure shares: the house style, the palette, the panel and its embedding."""
 
-import base64
 import io
 import re
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import matplotlib as mpl
 import numpy as np
@@ -42,6 +42,8 @@ CHAINS = ("#17597f", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 DIVERGING = mpl.colors.LinearSegmentedColormap.from_list(
     "residual", ["#0c4468", "#7fadc9", "#f7f7f5", "#e9a777", "#9a3d05"]
 )
+# Signs that a URI within an attribute may hold as they are.
+_PLAIN = " =:/.,;()-_!*~@$+?[]{}|^"
 PAGE_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 
@@ -114,8 +116,16 @@ def embed(figure: Figure, footer: str) -> tuple[str, int, int]:
     nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
     figure.savefig(buffer, format="svg", metadata=nothing)
     svg = buffer.getvalue()
-    encoded = base64.b64encode(_smaller(svg[svg.index("<svg") :]).encode()).decode()
-    return f"data:image/svg+xml;base64,{encoded}", round(width * 96), round(height * 96)
+    uri = text_uri("image/svg+xml", _smaller(svg[svg.index("<svg") :]))
+    return uri, round(width * 96), round(height * 96)
+
+
+def text_uri(kind: str, text: str) -> str:
+    """A text file as a data URI: as it stands, but for what would end an attribute or a URI.
+
+    In base64 it would be a third longer, and pictures within pictures nearly twice as long.
+    """
+    return f"data:{kind};charset=utf-8,{quote(text, safe=_PLAIN)}"
 
 
 def _settle(figure: Figure) -> None:

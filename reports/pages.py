@@ -1,6 +1,5 @@
 """What every page shares: templates, figures shown as pictures, writing whole or not at all."""
 
-import base64
 import json
 import os
 import re
@@ -12,7 +11,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from reports.figures import HERE, Panel, Rows, embed
+from reports.figures import HERE, Panel, Rows, embed, text_uri
 from reports.wording import capital
 
 # A spreadsheet takes a cell that begins so for a formula; the wide forms of the signs count too.
@@ -47,7 +46,7 @@ def show_panel(panel: Panel, stamp: str, rows: Rows | None = None) -> dict[str, 
     uri, width, height = embed(panel.figure, footer)
     shown = {"panel": panel, "uri": uri, "width": width, "height": height}
     if panel.numbers is not None:
-        return shown | {"csv": csv_uri(table_csv(panel.numbers))}
+        return shown | {"csv": text_uri("text/csv", table_csv(panel.numbers))}
     rows = panel.rows or rows
     return shown | ({"numbers": rows} if rows and rows[2] else {})
 
@@ -56,21 +55,16 @@ def download(path: Path) -> str:
     """A file as a data URI, or nothing."""
     if not path.is_file():
         return ""
-    return csv_uri(path.read_bytes())
+    return text_uri("text/csv", path.read_bytes().decode("utf-8"))
 
 
-def csv_uri(content: bytes) -> str:
-    """A CSV file as a data URI."""
-    return f"data:text/csv;base64,{base64.b64encode(content).decode()}"
-
-
-def table_csv(table: pd.DataFrame) -> bytes:
+def table_csv(table: pd.DataFrame) -> str:
     """A table as a CSV file: five figures of each number, and no cell that a spreadsheet runs."""
     texts = table.select_dtypes(exclude="number").columns
     safe = table.assign(
         **{name: [neutralise(None if pd.isna(x) else x) for x in table[name]] for name in texts}
     )
-    return safe.to_csv(index=False, float_format="%.5g", lineterminator="\n").encode()
+    return str(safe.to_csv(index=False, float_format="%.5g", lineterminator="\n"))
 
 
 def neutralise(cell: object) -> str:

@@ -8,11 +8,10 @@ from typing import Any
 from reports import computation, criticism, tables
 from reports.answers import answer_panels, drawn_from
 from reports.authorities import explorer_data, quantities
-from reports.figures import Panel, house_style
+from reports.figures import Panel, house_style, text_uri
 from reports.figures_authorities import chosen_panels
 from reports.figures_maps import map_panels, residual_map_panels
 from reports.pages import (
-    csv_uri,
     download,
     environment,
     script_data,
@@ -107,7 +106,7 @@ def _context(run: Run) -> dict[str, Any]:
         "maps": shown(map_panels(run)),
         "residual_maps": shown(residual_map_panels(run)),
         "downloads": {name: download(run.folder / name) for name in DOWNLOADS},
-        "cells_csv": "" if cells is None else csv_uri(table_csv(cells)),
+        "cells_csv": "" if cells is None else text_uri("text/csv", table_csv(cells)),
         "provenance": tables.provenance_rows(run),
     }
 

@@ -22,10 +22,10 @@
   const linesOf = {};
   const rowsOf = (file, column, values) => {
     if (!linesOf[file]) {
-      const content = document.getElementById(`${file}-csv`).href.split(",")[1];
-      const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+      const href = document.getElementById(`${file}-csv`).getAttribute("href");
+      const text = decodeURIComponent(href.slice(href.indexOf(",") + 1));
       // A cell in quotes may hold the end of a line.
-      linesOf[file] = new TextDecoder().decode(bytes).match(/("([^"]|"")*"|[^"\r\n])+/g);
+      linesOf[file] = text.match(/("([^"]|"")*"|[^"\r\n])+/g);
     }
     const [head, ...rest] = linesOf[file];
     const place = fields(head).indexOf(column);

@@ -1,6 +1,5 @@
 """Run folders and rendered reports that several tests read."""
 
-import base64
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from reports import pages
+from reports.figures import text_uri
 from reports.run_report import render_run
 from tests.factories import make_run
 
@@ -38,8 +38,7 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], str]:
     """
 
     def undrawn(figure: Figure, footer: str) -> tuple[str, int, int]:
-        svg = base64.b64encode(f"<svg>{footer}</svg>".encode()).decode()
-        return f"data:image/svg+xml;base64,{svg}", 672, 320
+        return text_uri("image/svg+xml", f"<svg>{footer}</svg>"), 672, 320
 
     monkeypatch.setattr(pages, "embed", undrawn)
     return lambda folder: render_run(folder).read_text(encoding="utf-8")

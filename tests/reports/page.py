@@ -1,8 +1,30 @@
 """A small reader of report pages for tests."""
 
+import re
+from html import unescape
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
+_PICTURE = re.compile(r"data:image/svg\+xml;charset=utf-8,([^\"]+)")
 VOID = {"meta", "link", "img", "input", "br", "hr"}
+
+
+def pictures(page: str) -> list[str]:
+    """Every picture that the page holds as SVG, as text."""
+    return [content_of(f",{found}") for found in _PICTURE.findall(page)]
+
+
+def addresses(page: str) -> list[str]:
+    """What a page might load from elsewhere, within its pictures too; names of XML are none."""
+    outside = re.sub(_PICTURE, "", page)
+    inside = [re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg) for svg in pictures(page)]
+    found = [re.findall(r"https?:.{0,40}|@import|url\((?!#)", text) for text in (outside, *inside)]
+    return [address for part in found for address in part]
+
+
+def content_of(uri: str) -> str:
+    """The text behind a data URI as it stands in an attribute."""
+    return unquote(unescape(uri.partition(",")[2]))
 
 
 class Page(HTMLParser):

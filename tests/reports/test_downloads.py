@@ -1,6 +1,5 @@
 """Every figure of every page offers its numbers, and no cell of its own table is a formula."""
 
-import base64
 import csv
 import io
 import json
@@ -18,13 +17,13 @@ from data_prep import csv_safe
 from reports import pages
 from reports.run_report import render_run
 from tests.every_page import PAGES
+from tests.reports.page import content_of
 
 texts = st.one_of(st.text(), st.builds("".join, st.tuples(st.sampled_from("=+-@\t\r"), st.text())))
 
 
 def rows_of(uri: str) -> list[dict[str, str]]:
-    text = base64.b64decode(uri.partition("base64,")[2]).decode("utf-8")
-    return list(csv.DictReader(io.StringIO(text)))
+    return list(csv.DictReader(io.StringIO(content_of(uri), newline="")))
 
 
 def files_of(page: str) -> dict[str, list[dict[str, str]]]:
@@ -100,5 +99,5 @@ def test_cells_are_made_harmless_as_in_files_of_data(text: str) -> None:
     """Reports import nothing of the data's code, so that each has its own."""
     assert pages.neutralise(text) == csv_safe.neutralise(text)
     table = pd.DataFrame({"name": [text, None], "value": [1.23456789, np.nan]})
-    rows = list(csv.reader(io.StringIO(pages.table_csv(table).decode("utf-8"), newline="")))
+    rows = list(csv.reader(io.StringIO(pages.table_csv(table), newline="")))
     assert rows[1:] == [[csv_safe.neutralise(text), "1.2346"], ["", ""]]

@@ -1,6 +1,5 @@
 """What figures share: embedding as small pictures that a page can hold by the dozen."""
 
-import base64
 import re
 from xml.etree import ElementTree
 
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from reports.figures import PAGE_FONT, _shorter, embed, house_style, new_figure
+from tests.reports.page import content_of
 
 
 def drawn() -> str:
@@ -20,7 +20,7 @@ def drawn() -> str:
         axes.set_ylabel("Upwards")
         uri, width, height = embed(figure, "Simulated England")
     assert (width, height) == (672, 288)
-    return base64.b64decode(uri.partition(",")[2]).decode()
+    return content_of(uri)
 
 
 def test_a_picture_is_whole_and_in_the_page_s_typeface() -> None:
