@@ -323,8 +323,8 @@ def printed_panel(compared: list[data_tables.Comparison]) -> Panel:
                         {
                             "label": item.label,
                             "unit": item.unit,
-                            "printed_less_rebuilt": np.round(item.difference, 6),
                             "half_unit": item.half_unit,
+                            "half_units_apart": _coarse(item.difference / item.half_unit),
                             "contradicts": item.apart,
                         }
                     )
@@ -333,6 +333,11 @@ def printed_panel(compared: list[data_tables.Comparison]) -> Panel:
             ]
         ),
     )
+
+
+def _coarse(values: np.ndarray) -> np.ndarray:
+    """Rounded to a tenth, for nobody sees less in the figure."""
+    return np.round(values, 1) + 0.0
 
 
 def national_panel(cube: CubeFile) -> Panel:

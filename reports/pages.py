@@ -59,12 +59,17 @@ def download(path: Path) -> str:
 
 
 def table_csv(table: pd.DataFrame) -> str:
-    """A table as a CSV file: five figures of each number, and no cell that a spreadsheet runs."""
+    """A table as a CSV file: no number longer than it need be, no cell that a spreadsheet runs."""
     texts = table.select_dtypes(exclude="number").columns
     safe = table.assign(
         **{name: [neutralise(None if pd.isna(x) else x) for x in table[name]] for name in texts}
     )
-    return str(safe.to_csv(index=False, float_format="%.5g", lineterminator="\n"))
+    return str(safe.to_csv(index=False, float_format=_short, lineterminator="\n"))
+
+
+def _short(value: float) -> str:
+    """Six figures, and never less than the whole number: counts stay as they are."""
+    return f"{value:.0f}" if abs(value) >= 1e5 else f"{value:.6g}"
 
 
 def neutralise(cell: object) -> str:

@@ -100,4 +100,10 @@ def test_cells_are_made_harmless_as_in_files_of_data(text: str) -> None:
     assert pages.neutralise(text) == csv_safe.neutralise(text)
     table = pd.DataFrame({"name": [text, None], "value": [1.23456789, np.nan]})
     rows = list(csv.reader(io.StringIO(pages.table_csv(table), newline="")))
-    assert rows[1:] == [[csv_safe.neutralise(text), "1.2346"], ["", ""]]
+    assert rows[1:] == [[csv_safe.neutralise(text), "1.23457"], ["", ""]]
+
+
+def test_counts_are_whole_and_other_numbers_are_short() -> None:
+    table = pd.DataFrame({"value": [280_123.0, 11_012_345.0, -250_000.4, 0.000123456789, 5.0]})
+    lines = pages.table_csv(table).splitlines()
+    assert lines == ["value", "280123", "11012345", "-250000", "0.000123457", "5"]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.answers import answer_panels
+from reports.answers import answer_panels, drawn_from
 from reports.figures import house_style
 from reports.figures_deprivation import scores
 from reports.run_folder import Run
@@ -100,6 +100,7 @@ def test_every_question_has_a_figure(joint_run: Path) -> None:
     ]
     assert all(panel.figure is not None for panel in panels.values())
     assert all(panel.alt and panel.read and panel.shows for panel in panels.values())
+    assert [key for key in panels if not drawn_from(run, key)] == []
     assert "Clearly higher in more deprived LAs: referrals." in panels["gradient_ratios"].shows
     assert "Clearly lower: section 47 enquiries." in panels["gradient_ratios"].shows
     drawn = panels["gradient"].figure

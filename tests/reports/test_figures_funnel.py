@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.answers import answer_panels
+from reports.answers import answer_panels, drawn_from
 from reports.criticism import predictive_panels
 from reports.figures import house_style
 from reports.run_folder import Run
@@ -83,6 +83,7 @@ def test_every_question_has_a_figure(funnel_run: Path) -> None:
     assert list(panels) == ["flow", "gates_by_year", "gate_deprivation", "gate_correlations", *own]
     assert all(panel.figure is not None for panel in panels.values())
     assert all(panel.alt and panel.read and panel.shows for panel in panels.values())
+    assert [key for key in panels if not drawn_from(run, key)] == []
     assert "share a term" in panels["gate_correlations"].alt + str(
         [axes.get_title(loc="left") for axes in panels["gate_correlations"].figure.axes]  # type: ignore[union-attr]
     )

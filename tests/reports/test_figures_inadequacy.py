@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from reports.answers import answer_panels
+from reports.answers import answer_panels, drawn_from
 from reports.figures import Panel, house_style
 from reports.run_folder import Run
 
@@ -61,6 +61,8 @@ def test_every_panel_says_what_it_shows(tmp_path: Path) -> None:
     panels = _panels(tmp_path, _estimates(("in_sample", "later")))
     assert list(panels) == ["odds_ratio", "scores", "calibration", "p_inadequate"]
     assert all(panel.figure is not None and panel.read for panel in panels.values())
+    run = Run.read(tmp_path)
+    assert [key for key in panels if not drawn_from(run, key)] == []
     assert "Agency workers: 1.8" in panels["odds_ratio"].shows
     assert "10 inadequate of 100 inspections" in panels["scores"].shows
     assert "Out of time" in panels["scores"].shows
