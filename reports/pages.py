@@ -67,7 +67,7 @@ def table_csv(table: pd.DataFrame) -> str:
     return str(safe.to_csv(index=False, float_format=_short, lineterminator="\n"))
 
 
-def _short(value: float) -> str:
+def _short(value: Any) -> str:
     """Six figures, and never less than the whole number: counts stay as they are."""
     return f"{value:.0f}" if abs(value) >= 1e5 else f"{value:.6g}"
 
