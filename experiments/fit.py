@@ -241,7 +241,9 @@ def _write_trace(tree: xr.DataTree, path: Path) -> None:
             node.attrs.clear()
     # Counts pack to a tenth. Draws hardly pack, which would take ten times as long to write them.
     packed = {
-        group: {name: how for name, how in variables.items() if tree[group][name].dtype.kind in "iu"}
+        group: {
+            name: how for name, how in variables.items() if tree[group][name].dtype.kind in "iu"
+        }
         for group, variables in compression(tree, level=1).items()
     }
     try:

@@ -20,6 +20,7 @@ from pytensor.graph.traversal import ancestors
 from pytensor.tensor.elemwise import Elemwise
 
 from experiments.config import SamplerConfig
+from experiments.native_code import kept_on_disk
 
 PREDICTIVE_DRAWS = 500
 # Names of sampler statistics as stored, whichever sampler ran.
@@ -73,7 +74,8 @@ def compile_model(model: pm.Model) -> Any:
     """Native code for the model's log density and gradient; from the cache where it can be."""
     import nutpie
 
-    return nutpie.compile_pymc_model(model)
+    with kept_on_disk():
+        return nutpie.compile_pymc_model(model)
 
 
 # The model that was compiled last for sharing, and its code. Jobs of one batch come in a row.
