@@ -61,13 +61,15 @@ def _bench(args: argparse.Namespace) -> int:
         )
     for path in write_page(bench, settings, args.out, quick=args.quick):
         print(f"written: {path}")
-    differing = [] if bench.means.empty else bench.means[bench.means["status"] == "differs"]
-    for row in differing.itertuples() if len(differing) else ():
+    if bench.means.empty:
+        return 0
+    differing = bench.means[bench.means["status"] == "differs"].to_dict("records")
+    for row in differing:
         print(
-            f"{row.task} by {row.tool}: means differ by {row.largest:.1f} Monte Carlo standard "
-            f"errors at {row.where} (limit {row.limit:.1f})"
+            f"{row['task']} by {row['tool']}: means differ by {row['largest']:.1f} Monte Carlo "
+            f"standard errors at {row['where']} (limit {row['limit']:.1f})"
         )
-    return 1 if len(differing) else 0
+    return 1 if differing else 0
 
 
 if __name__ == "__main__":

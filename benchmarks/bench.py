@@ -60,9 +60,17 @@ def run_bench(
         for name in tasks:
             for tool in (tool for tool in tools if tool not in absent):
                 log.info("round %d of %d: %s by %s ...", repeat + 1, repeats, name, tool)
-                fit = running.run(
-                    TASKS[name], tool, folder, settings, repeat=repeat, cold=repeat == 0
-                )
+                try:
+                    fit = running.run(
+                        TASKS[name], tool, folder, settings, repeat=repeat, cold=repeat == 0
+                    )
+                except RuntimeError as error:
+                    if tool == "ours":
+                        raise
+                    # A tool that fails is told and left out; the others are measured all the same.
+                    log.warning("%s", error)
+                    absent[tool] = f"failed on {name}"
+                    continue
                 pairs.append((fit, judging.judge(fit, TASKS[name], prepared[name])))
     return Bench(
         fits=pd.DataFrame([_row(fit, judged) for fit, judged in pairs]),
@@ -78,6 +86,7 @@ def _row(fit: Fit, judged: judging.Judged) -> dict[str, Any]:
     sampling = next(s for stage, s in fit.seconds.items() if "sampling" in stage)
     compiling = sum(s for stage, s in fit.seconds.items() if stage in ("compile", "compiling"))
     return own | {
+        "kept": int(np.prod(next(iter(fit.draws.values())).shape[:2])),
         "compile": compiling or None,
         "sampling": sampling,
         "least_ess": judged.least_ess,

@@ -77,7 +77,7 @@ def _bambi(job: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         columns["between"] = data["between"][data["la"] - 1]
     frame = pd.DataFrame(columns)
     formula, family = _FORMULAS[job["task"]](data)
-    model = bambi.Model(formula, frame, family=family, categorical=_GROUPS & set(columns))
+    model = bambi.Model(formula, frame, family=family, categorical=sorted(_GROUPS & set(columns)))
     seconds = {"start": time.perf_counter() - START}
     began = time.perf_counter()
     tree = model.fit(**_settings(job), discard_tuned_samples=False)

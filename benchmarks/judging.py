@@ -155,7 +155,7 @@ def _difference(tool: str, mine: _Pooled, own: _Pooled) -> dict[str, object]:
     if set(mine.means.index) != set(own.means.index):
         raise ValueError(f"{tool} and ours do not give the same quantities")
     gap = (own.means - mine.means).abs()
-    scores = gap / np.sqrt(mine.errors**2 + own.errors**2)
+    scores: pd.Series = gap / np.sqrt(mine.errors**2 + own.errors**2)
     limit = float(norm.isf(FALSE_ALARM / (2 * len(scores))))
     largest = float(scores.max())
     status = "agrees" if largest <= limit else "differs"
