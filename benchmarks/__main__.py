@@ -48,7 +48,7 @@ def _bench(args: argparse.Namespace) -> int:
     from benchmarks.page import write_page
     from benchmarks.running import Settings
 
-    size = {"las": 20, "years": (2018, 2024)} if args.quick else {}
+    size = {"las": 24} if args.quick else {}
     settings = Settings(cores=args.cores, peers=args.peers, **(QUICK if args.quick else {}))
     with tempfile.TemporaryDirectory() as folder:
         bench = run_bench(
@@ -57,7 +57,7 @@ def _bench(args: argparse.Namespace) -> int:
             tasks=args.tasks,
             tools=args.tools,
             repeats=args.repeats,
-            **size,  # type: ignore[arg-type]
+            **size,
         )
     for path in write_page(bench, settings, args.out, quick=args.quick):
         print(f"written: {path}")

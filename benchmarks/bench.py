@@ -41,13 +41,12 @@ def run_bench(
     tools: Sequence[str] = running.TOOLS,
     repeats: int = 3,
     las: int = 150,
-    years: tuple[int, int] = (2012, 2024),
 ) -> Bench:
     """Run it in ``folder``, which keeps compiled code, so that repeats after the first are warm.
 
     A round takes every tool in turn, so that a machine that grows slower grows slower for all.
     """
-    path = build_cube(folder / "cubes" / f"{CUBE}.nc", las=las, years=years)
+    path = build_cube(folder / "cubes" / f"{CUBE}.nc", las=las)
     cube = load_cube(path)
     prepared: dict[str, Prepared] = {}
     for name in tasks:

@@ -59,10 +59,10 @@ class Task:
     target_accept: float = 0.8
 
 
-def build_cube(path: Path, *, las: int = 150, years: tuple[int, int] = YEARS) -> Path:
+def build_cube(path: Path, *, las: int = 150) -> Path:
     """Write the simulated England that all tools fit, to ``path``."""
     options = SimulationOptions(
-        name=CUBE, seed=SEED, las=las, first_year=years[0], last_year=years[1], **_EXACT
+        name=CUBE, seed=SEED, las=las, first_year=YEARS[0], last_year=YEARS[1], **_EXACT
     )
     return save_cube(build_simulated(options), path)
 
@@ -203,7 +203,8 @@ TASKS = {
             "Bernoulli judgements, regularised horseshoe",
             "inadequacy",
             (
-                "options.frameworks=SLAC,CPI,SIF,ILACS",
+                f"data.years={YEARS[0] + 2}-{YEARS[1]}",
+                "options.frameworks=SIF,ILACS",
                 f"options.predictors={','.join(_INDICATORS)}",
                 "options.shrinkage=horseshoe",
                 "options.deprivation=none",
