@@ -9,10 +9,11 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from experiments.runtime import ROOT, prepare_runtime
 
-QUICK = {"draws": 150, "tune": 150, "chains": 2}
+QUICK: dict[str, Any] = {"draws": 150, "tune": 150, "chains": 2}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,6 +41,10 @@ def _parser() -> argparse.ArgumentParser:
         "--peers", default=sys.executable, help="Python that has pystan or numpyro installed"
     )
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of the page")
+    scale = parser.add_subparsers(metavar="").add_parser("scale", help="against size")
+    scale.set_defaults(run=_scale)
+    scale.add_argument("--las", type=int, nargs="*", default=None, help="numbers of authorities")
+    scale.add_argument("--outcomes", type=int, nargs="*", default=None)
     return parser
 
 
@@ -70,6 +75,25 @@ def _bench(args: argparse.Namespace) -> int:
             f"standard errors at {row['where']} (limit {row['limit']:.1f})"
         )
     return 1 if differing else 0
+
+
+def _scale(args: argparse.Namespace) -> int:
+    from benchmarks.page import write_scale_page
+    from benchmarks.running import Settings
+    from benchmarks.scale import LAS, OUTCOMES, run_scale
+
+    settings = Settings(cores=args.cores, **(QUICK if args.quick else {}))
+    with tempfile.TemporaryDirectory() as folder:
+        table = run_scale(
+            Path(folder),
+            settings,
+            las=LAS if args.las is None else args.las,
+            outcomes=OUTCOMES if args.outcomes is None else args.outcomes,
+            areas=24 if args.quick else 150,
+        )
+    for path in write_scale_page(table, settings, args.out):
+        print(f"written: {path}")
+    return 0
 
 
 if __name__ == "__main__":

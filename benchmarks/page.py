@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.bench import Bench
 from benchmarks.running import LABELS, OTHER_DENSITY, TOOLS, Settings
+from benchmarks.scale import growth
 from benchmarks.tasks import TASKS
 from experiments.provenance import machine
 from reports.figures import ACCENT, GREY, LEGEND, OBSERVED, SOFT, house_style
@@ -113,16 +114,57 @@ def plot_rates(fits: pd.DataFrame) -> Figure:
     return figure
 
 
-def _page(bench: Bench, settings: Settings, *, quick: bool) -> str:
+SCALE_HEADER = """# Speed against size
+
+Written by `make bench-scale`; do not edit. Simulated England, exact and complete counts over 13
+years: the trend model with more and more areas, and the model of deprivation with more and more
+outcomes. *Exponent* is how a time grows with size: 1 in proportion, 2 with its square.
+"""
+
+
+def write_scale_page(table: pd.DataFrame, settings: Settings, folder: Path) -> list[Path]:
+    """Write the table of `benchmarks.scale.run_scale` and its page into ``folder``."""
+    (folder / "benchmarks").mkdir(parents=True, exist_ok=True)
+    path = folder / "benchmarks" / "scale.csv"
+    table.to_csv(path, index=False, float_format="%.6g")
+    head = ["size", "", "s all", "to draws", "compile", "sampling", "MiB", "ESS", "ESS/s", "R-hat"]
+    columns = ["wall", "draws_at", "compile", "sampling", "peak_memory_mib", "least_ess"]
+    columns += ["ess_per_second", "most_r_hat"]
+    parts = [SCALE_HEADER, _about(settings)]
+    for study in dict.fromkeys(table["study"]):
+        rows = []
+        for row in table[table["study"] == study].to_dict("records"):
+            named = [f"{row['size']:,}", "cold" if row["cold"] else "warm"]
+            if row["status"] != "done":
+                rows.append([*named, f"not done: {row['status']}", *[""] * 7])
+                continue
+            rows.append([*named, *(_number(row[column]) for column in columns)])
+        parts.append(f"## By {study}\n\n{_table(head, rows)}")
+        exponents = {name: growth(table, name).get(study) for name in ("sampling", "wall")}
+        if exponents["wall"] is not None:
+            parts.append(
+                f"Exponent of warm sampling {_number(exponents['sampling'])}, of all "
+                f"{_number(exponents['wall'])}.\n"
+            )
+    page = folder / "benchmarks-scale.md"
+    page.write_text("\n".join(parts), encoding="utf-8")
+    return [path, page]
+
+
+def _about(settings: Settings) -> str:
     about = machine()
-    parts = [HEADER]
-    if quick:
-        parts.append("**A quick run on a small world: its numbers say nothing about speed.**\n")
-    parts.append(
+    return (
         f"Machine: {about['processor']}, {settings.cores} cores used, {about['system']}, Python "
         f"{platform.python_version()}. {settings.chains} chains of {settings.tune} + "
         f"{settings.draws} draws.\n"
     )
+
+
+def _page(bench: Bench, settings: Settings, *, quick: bool) -> str:
+    parts = [HEADER]
+    if quick:
+        parts.append("**A quick run on a small world: its numbers say nothing about speed.**\n")
+    parts.append(_about(settings))
     parts.append(
         "![Smallest ESS per second by tool](benchmarks/ess_per_second.svg)\n\n"
         "Medians over rounds; every fit is in `benchmarks/fits.csv`.\n"

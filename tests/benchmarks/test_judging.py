@@ -9,8 +9,9 @@ import pytest
 
 from benchmarks import judging
 from benchmarks.bench import Bench, _row
-from benchmarks.page import ratios, write_page
+from benchmarks.page import ratios, write_page, write_scale_page
 from benchmarks.running import Fit, Settings
+from benchmarks.scale import growth
 from benchmarks.tasks import TASKS
 
 TREND = TASKS["trend"]
@@ -146,3 +147,39 @@ def test_the_page_says_what_was_run_and_what_was_not(bench: Bench, tmp_path: Pat
     write_page(bench, Settings(), tmp_path, quick=True)
     assert (tmp_path / "benchmarks" / "ess_per_second.svg").read_bytes() == picture
     assert "quick run" in (tmp_path / "benchmarks.md").read_text()
+
+
+def scaled(**more: object) -> dict[str, object]:
+    return {
+        "study": "authorities",
+        "cold": False,
+        "status": "done",
+        "wall": 1.0,
+        "draws_at": 1.0,
+        "compile": 1.0,
+        "sampling": 1.0,
+        "peak_memory_mib": 1.0,
+        "least_ess": 1.0,
+        "ess_per_second": 1.0,
+        "most_r_hat": 1.0,
+        **more,
+    }
+
+
+def test_growth_is_one_where_time_grows_in_proportion() -> None:
+    table = pd.DataFrame(
+        [
+            *(scaled(size=n, sampling=0.01 * n, wall=0.1 * n**2) for n in (150, 600, 2400)),
+            scaled(size=150, cold=True, sampling=1e6),
+            scaled(size=10_000, status="killed"),
+        ]
+    )
+    assert growth(table, "sampling")["authorities"] == pytest.approx(1)
+    assert growth(table, "wall")["authorities"] == pytest.approx(2)
+
+
+def test_a_size_that_could_not_be_fitted_is_on_the_page(tmp_path: Path) -> None:
+    table = pd.DataFrame([scaled(size=150), scaled(size=10_000, status="Killed")])
+    write_scale_page(table, Settings(), tmp_path)
+    page = (tmp_path / "benchmarks-scale.md").read_text()
+    assert "| 10,000 | warm | not done: Killed |" in page
