@@ -40,18 +40,14 @@ saved = job["tune"] + job["draws"]
 def by_chain(name: str) -> np.ndarray:
     """All iterations of a quantity as (chain, iteration, shape...)."""
     values = np.asarray(fit[name], float)
-    values = values.reshape(*values.shape[:-1], job["chains"], saved)
-    return np.moveaxis(values, (-2, -1), (0, 1))
+    # A scalar comes with an axis of its own.
+    single = name not in fit.param_names or not fit.dims[fit.param_names.index(name)]
+    shape = () if single else values.shape[:-1]
+    return np.moveaxis(values.reshape(*shape, job["chains"], saved), (-2, -1), (0, 1))
 
 
 draws = {name: by_chain(name)[:, job["tune"] :] for name in job["variables"]}
-# pystan gives a scalar an axis of its own.
-draws = {
-    name: v[..., 0] if v.ndim == 3 and name in job["scalars"] else v for name, v in draws.items()
-}
-steps, divergent = (
-    by_chain(name).reshape(job["chains"], saved) for name in ("n_leapfrog__", "divergent__")
-)
+steps, divergent = (by_chain(name) for name in ("n_leapfrog__", "divergent__"))
 np.savez(folder / "draws.npz", **draws)
 facts = {
     "seconds": seconds,
