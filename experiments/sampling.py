@@ -15,8 +15,8 @@ from pytensor.graph.basic import equal_computations
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.replace import vectorize_graph
 from pytensor.graph.rewriting.basic import dfs_rewriter, node_rewriter
-from pytensor.scalar.math import Softplus
 from pytensor.graph.traversal import ancestors
+from pytensor.scalar.math import Softplus
 from pytensor.tensor.elemwise import Elemwise
 
 from experiments.config import SamplerConfig
