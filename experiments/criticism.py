@@ -9,6 +9,8 @@ Vehtari, Simpson, Gelman, Yao and Gabry (2024), Pareto smoothed importance sampl
 Dunn and Smyth (1996), Randomized quantile residuals, JCGS 5.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from arviz_stats.base import array_stats  # type: ignore[attr-defined]
 from scipy.special import logsumexp, ndtri
 
 # Cells smoothed at a time: bounds the memory to a few copies of (cells, draws) float64.
-CHUNK = 256
+CHUNK = 64
 
 
 def criticise(trace: xr.DataTree, *, seed: int = 0) -> xr.Dataset | None:
@@ -70,12 +72,18 @@ def _smooth(log_likelihood: np.ndarray) -> tuple[np.ndarray, ...]:
     """Smoothed log weights (obs, draws) that sum to one, and per cell elpd, k and lppd."""
     flat = log_likelihood.reshape(log_likelihood.shape[0], -1)
     log_weights = np.empty_like(flat)
-    pareto_k = np.empty(len(flat))
-    for start in range(0, len(flat), CHUNK):
+    elpd = np.empty(len(flat), flat.dtype)
+    pareto_k, lppd = np.empty((2, len(flat)))
+
+    def smooth(start: int) -> None:
         rows = slice(start, start + CHUNK)
         log_weights[rows], pareto_k[rows] = array_stats.psislw(flat[rows])
-    elpd = logsumexp(log_weights + flat, axis=1)
-    lppd = logsumexp(flat, axis=1) - np.log(flat.shape[1])
+        elpd[rows] = logsumexp(log_weights[rows] + flat[rows], axis=1)
+        lppd[rows] = logsumexp(flat[rows], axis=1) - np.log(flat.shape[1])
+
+    # Sorting and logarithms of thousands of numbers leave the interpreter lock alone.
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        list(threads.map(smooth, range(0, len(flat), CHUNK)))
     return log_weights, elpd, pareto_k, lppd
 
 

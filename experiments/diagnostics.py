@@ -43,8 +43,8 @@ SUMMARY_COLUMNS = (
     "ess_tail",
     "r_hat",
 )
-# Quantities handled at once: bounds memory at about 100 MB a thread for 4 x 1000 draws.
-_CHUNK = 256
+# Quantities handled at once: a share for every thread also where a variable has few.
+_CHUNK = 32
 
 
 def convergence(draws: np.ndarray) -> dict[str, np.ndarray]:

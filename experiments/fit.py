@@ -145,8 +145,9 @@ def _write_run(prepared: Prepared, folder: Path, command: str, most_cores: int) 
     declared = _hyperparameters(experiment)
     hyperparameters = [rv.name for rv in model.free_RVs if rv.name.removesuffix("_raw") in declared]
     with stages("log likelihood and predictions"):
-        log_likelihood = sampling.pointwise_log_density(model, posterior, observed)
-        log_prior = sampling.pointwise_log_density(model, posterior, hyperparameters)
+        # Both in one go, for they share most of the graph.
+        density = sampling.pointwise_log_density(model, posterior, [*observed, *hyperparameters])
+        log_likelihood, log_prior = density[observed], density[hyperparameters]
         predictive = sampling.draw_predictive(model, posterior, seeds[2])
         # One variable of all cells, whatever the likelihood has: criticism and reports read that.
         log_likelihood, predictive, seen = (
@@ -238,8 +239,15 @@ def _write_trace(tree: xr.DataTree, path: Path) -> None:
     for node in tree.subtree:
         if node.name != "criticism":
             node.attrs.clear()
+    # Counts pack to a tenth. Draws hardly pack, which would take ten times as long to write them.
+    packed = {
+        group: {
+            name: how for name, how in variables.items() if tree[group][name].dtype.kind in "iu"
+        }
+        for group, variables in compression(tree, level=1).items()
+    }
     try:
-        tree.to_netcdf(path, engine="netcdf4", encoding=compression(tree, level=1))
+        tree.to_netcdf(path, engine="netcdf4", encoding=packed)
     except RuntimeError as error:
         # All that the netCDF library says of a full disk is "HDF error".
         if shutil.disk_usage(path.parent).free < _LEAST_FREE:

@@ -110,7 +110,9 @@ def embed(figure: Figure, footer: str) -> tuple[str, int, int]:
         # Laid out once, by the fast renderer; saving would do it again, slowly.
         FigureCanvasAgg(figure).get_renderer()
         engine.execute(figure)
-        figure.set_layout_engine("none")
+        # Without any engine: saving draws a figure that has one, even an empty one, twice.
+        with mpl.rc_context({"figure.constrained_layout.use": False}):
+            figure.set_layout_engine(None)
         _settle(figure)
     buffer = io.StringIO()
     nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}

@@ -19,6 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": {"data_prep"},
     "experiments": {"data_prep", "models"},
     "reports": set(),
+    "benchmarks": {"data_prep", "models", "experiments", "reports"},
 }
 # The command line (with its modules `commands_*`) is where the two halves meet, inside the function
 # that needs it.

@@ -1,0 +1,301 @@
+"""The benchmark's page: tables as CSV, one figure, and ``benchmarks.md`` with the machine."""
+
+import base64
+import platform
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from benchmarks.bench import Bench
+from benchmarks.running import LABELS, OTHER_DENSITY, TOOLS, Settings
+from benchmarks.scale import growth
+from benchmarks.tasks import TASKS
+from experiments.provenance import machine
+from reports.figures import ACCENT, GREY, LEGEND, OBSERVED, SOFT, embed, house_style, tick
+
+# What is asked for: smallest ESS per second to the last draw, ours warm over a peer's.
+GOALS = {("trend", "stan"): 8.0, ("shares", "stan"): 4.0, ("horseshoe", "stan"): 1.0}
+HEADER = """# Speed beside other tools
+
+Written by `make bench`; do not edit. Data are simulated England, exact and complete counts. Every
+tool gets the same priors and, but for bambi, the same likelihood; peers get the parameterisation
+that samples best. Rounds take the tools in turn, each fit in a process of its own. The first round
+starts with no compiled code (cold), later rounds find what the first compiled (warm).
+
+*To draws* is the time from the start of the process to the last draw, *all* the time to its end:
+ours then also holds log likelihood, diagnostics, leave-one-out criticism, ranks and the report. ESS
+is the smallest bulk effective sample size of any parameter; *headline* that of the answers a report
+opens with.
+"""
+
+
+def write_page(bench: Bench, settings: Settings, folder: Path, *, quick: bool) -> list[Path]:
+    """Write the tables, the figure and the page into ``folder``; their paths."""
+    tables = folder / "benchmarks"
+    tables.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name in ("fits", "means", "gradients"):
+        path = tables / f"{name}.csv"
+        getattr(bench, name).to_csv(path, index=False, float_format="%.6g")
+        written.append(path)
+    picture = tables / "ess_per_second.svg"
+    with house_style():
+        uri, *_ = embed(plot_rates(bench.fits), "simulated England")
+    picture.write_bytes(base64.b64decode(uri.partition(",")[2]))
+    page = folder / "benchmarks.md"
+    page.write_text(_page(bench, settings, quick=quick), encoding="utf-8")
+    return [*written, picture, page]
+
+
+def warm(fits: pd.DataFrame) -> pd.DataFrame:
+    """Fits that found compiled code; all of them where there was one round alone."""
+    return fits[~fits["cold"]] if (~fits["cold"]).any() else fits
+
+
+def ratios(fits: pd.DataFrame) -> pd.DataFrame:
+    """Ours over each peer, warm, in smallest ESS per second: to draws, and in sampling alone.
+
+    Returns
+    -------
+    ``task, tool, total, total_low, total_high, sampling, goal``. The spread is that of single
+    rounds, ours over the peer's of the same round.
+    """
+    rows = []
+    found = warm(fits)
+    for (task, tool), peer in found.groupby(["task", "tool"], sort=False):
+        if tool == "ours" or tool in OTHER_DENSITY:
+            continue
+        mine = found[(found["task"] == task) & (found["tool"] == "ours")].set_index("repeat")
+        own = peer.set_index("repeat")
+        each = (mine["ess_per_second"] / own["ess_per_second"]).dropna()
+        sampling = (mine["ess_per_second_sampling"] / own["ess_per_second_sampling"]).dropna()
+        if each.empty:
+            continue
+        rows.append(
+            {
+                "task": task,
+                "tool": tool,
+                "total": each.median(),
+                "total_low": each.min(),
+                "total_high": each.max(),
+                "sampling": sampling.median(),
+                "goal": GOALS.get((str(task), str(tool)), np.nan),
+            }
+        )
+    columns = ["task", "tool", "total", "total_low", "total_high", "sampling", "goal"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def plot_rates(fits: pd.DataFrame) -> Figure:
+    """Smallest ESS per second to the last draw, a panel for each task, a point for each fit."""
+    tasks = list(dict.fromkeys(fits["task"]))
+    figure = Figure(figsize=(7.0, 0.6 + 1.5 * len(tasks)))
+    panels = figure.subplots(len(tasks), 1, squeeze=False, sharex=True)[:, 0]
+    for axes, task in zip(panels, tasks, strict=True):
+        own = fits[fits["task"] == task]
+        tools = [tool for tool in TOOLS if tool in set(own["tool"])]
+        for place, tool in enumerate(reversed(tools)):
+            for cold, colour in ((True, GREY), (False, ACCENT if tool == "ours" else OBSERVED)):
+                rates = own[(own["tool"] == tool) & (own["cold"] == cold)]["ess_per_second"]
+                face = "white" if cold else colour
+                axes.plot(rates, [place] * len(rates), "o", color=colour, markerfacecolor=face)
+        axes.set_yticks(range(len(tools)), [LABELS[tool] for tool in reversed(tools)])
+        axes.set_ylim(-0.6, len(tools) - 0.4)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.grid(visible=True, axis="x")
+        axes.set_title(TASKS[task].title)
+    panels[-1].set_xlabel("Smallest bulk ESS per second, from start to last draw (log scale)")
+    handles = [
+        panels[0].plot([], [], "o", color=GREY, markerfacecolor="white")[0],
+        panels[0].plot([], [], "o", color=SOFT)[0],
+    ]
+    figure.legend(handles, ["cold", "warm"], **LEGEND)
+    return figure
+
+
+SCALE_HEADER = """# Speed against size
+
+Written by `make bench-scale`; do not edit. Simulated England, exact and complete counts over 13
+years: the trend model with more and more areas, and the model of deprivation with more and more
+outcomes. *Exponent* is how a time grows with size: 1 in proportion, 2 with its square.
+"""
+
+
+def write_scale_page(table: pd.DataFrame, settings: Settings, folder: Path) -> list[Path]:
+    """Write the table of `benchmarks.scale.run_scale` and its page into ``folder``."""
+    (folder / "benchmarks").mkdir(parents=True, exist_ok=True)
+    path = folder / "benchmarks" / "scale.csv"
+    table.to_csv(path, index=False, float_format="%.6g")
+    head = ["size", "", "s all", "to draws", "compile", "sampling", "MiB", "ESS", "ESS/s", "R-hat"]
+    columns = ["wall", "draws_at", "compile", "sampling", "peak_memory_mib", "least_ess"]
+    columns += ["ess_per_second", "most_r_hat"]
+    parts = [SCALE_HEADER, _about(settings)]
+    for study in dict.fromkeys(table["study"]):
+        rows = []
+        for row in table[table["study"] == study].to_dict("records"):
+            named = [f"{row['size']:,}", "cold" if row["cold"] else "warm"]
+            if row["status"] != "done":
+                rows.append([*named, f"not done: {row['status']}", *[""] * 7])
+                continue
+            rows.append([*named, *(_number(row[column]) for column in columns)])
+        parts.append(f"## By {study}\n\n{_table(head, rows)}")
+        exponents = {name: growth(table, name).get(study) for name in ("sampling", "wall")}
+        if exponents["wall"] is not None:
+            parts.append(
+                f"Exponent of warm sampling {_number(exponents['sampling'])}, of all "
+                f"{_number(exponents['wall'])}.\n"
+            )
+    page = folder / "benchmarks-scale.md"
+    page.write_text("\n".join(parts), encoding="utf-8")
+    return [path, page]
+
+
+def _about(settings: Settings) -> str:
+    about = machine()
+    return (
+        f"Machine: {about['processor']}, {settings.cores} cores used, {about['system']}, Python "
+        f"{platform.python_version()}. {settings.chains} chains of {settings.tune} + "
+        f"{settings.draws} draws.\n"
+    )
+
+
+def _page(bench: Bench, settings: Settings, *, quick: bool) -> str:
+    parts = [HEADER]
+    if quick:
+        parts.append("**A quick run on a small world: its numbers say nothing about speed.**\n")
+    parts.append(_about(settings))
+    parts.append(
+        "![Smallest ESS per second by tool](benchmarks/ess_per_second.svg)\n\n"
+        "Medians over rounds; every fit is in `benchmarks/fits.csv`.\n"
+    )
+    for task in dict.fromkeys(bench.fits["task"]):
+        parts.append(f"## {TASKS[task].title}\n\n{_fit_table(bench, str(task))}")
+    parts.append(
+        "## Ours over peers\n\nSmallest ESS per second, both warm.\n\n" + _ratio_table(bench)
+    )
+    parts.append(
+        "## Means\n\nDifferences of posterior means from ours, in Monte Carlo standard errors; the "
+        "limit is kept by all of them at once with probability 0.999 when means agree. The "
+        "benchmark fails where they differ.\n\n" + _means_table(bench)
+    )
+    parts.append(
+        "## One gradient\n\nThe floor is a bare compiled loop over the special functions that the "
+        "likelihood and its gradient need.\n\n" + _gradient_table(bench)
+    )
+    return "\n".join(parts)
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _fit_table(bench: Bench, task: str) -> str:
+    head = [
+        "tool",
+        "s to draws, cold",
+        "warm",
+        "s all, warm",
+        "compile, cold",
+        "warm",
+        "sampling",
+        "ESS",
+        "headline ESS",
+        "ESS/s",
+        "headline ESS/s",
+        "worst R-hat",
+        "divergences",
+        "MiB",
+        "gradients a draw",
+    ]
+    rows = []
+    fits = bench.fits[bench.fits["task"] == task]
+    for tool in dict.fromkeys(fits["tool"]):
+        own = fits[fits["tool"] == tool]
+        cold, hot = own[own["cold"]], warm(own)
+        gradients = (own["gradients"] / own["kept"]).median()
+        rows.append(
+            [
+                LABELS[str(tool)],
+                _number(cold["draws_at"].median()),
+                _number(hot["draws_at"].median()),
+                _number(hot["wall"].median()),
+                _number(cold["compile"].astype(float).median()),
+                _number(hot["compile"].astype(float).median()),
+                _number(hot["sampling"].median()),
+                _number(hot["least_ess"].median()),
+                _number(hot["least_ess_headline"].median()),
+                _spread(hot["ess_per_second"]),
+                _number(hot["headline_ess_per_second"].median()),
+                f"{own['most_r_hat'].max():.3f}",
+                str(int(own["divergences"].sum())),
+                _number(own["peak_memory_mib"].max()),
+                _number(gradients),
+            ]
+        )
+    rows += [[LABELS[tool], why, *[""] * (len(head) - 2)] for tool, why in bench.absent.items()]
+    return _table(head, rows)
+
+
+def _ratio_table(bench: Bench) -> str:
+    found = ratios(bench.fits)
+    if found.empty:
+        return "No peer was run.\n"
+    rows = []
+    for row in found.to_dict("records"):
+        goal = _number(row["goal"])
+        met = "" if not goal else ("yes" if row["total"] >= row["goal"] else "no")
+        middle, low, high = (_number(row[name]) for name in ("total", "total_low", "total_high"))
+        names = [TASKS[row["task"]].title, LABELS[row["tool"]]]
+        rows.append([*names, f"{middle} ({low} to {high})", _number(row["sampling"]), goal, met])
+    head = ["model", "over", "to draws (rounds)", "sampling alone", "goal", "met"]
+    return _table(head, rows)
+
+
+def _means_table(bench: Bench) -> str:
+    if bench.means.empty:
+        return "No peer was run.\n"
+    rows = [
+        [
+            TASKS[str(row["task"])].title,
+            LABELS[str(row["tool"])],
+            str(row["status"]),
+            *(_number(row.get(name)) for name in ("scalars", "largest", "limit")),
+            "" if row["status"] == "other density" else f"`{row['where']}`",
+            _number(row.get("posterior_sds")),
+        ]
+        for _, row in bench.means.iterrows()
+    ]
+    head = ["model", "tool", "", "means", "largest", "limit", "at", "in posterior sds"]
+    return _table(head, rows)
+
+
+def _gradient_table(bench: Bench) -> str:
+    rows = [
+        [TASKS[str(row.task)].title, str(row.cells)]
+        + [_number(value) for value in (row.gradient_ms, row.floor_ms, row.ratio)]
+        for row in bench.gradients.itertuples()
+    ]
+    return _table(["model", "cells", "ms a gradient", "ms of the floor", "ratio"], rows)
+
+
+def _spread(values: pd.Series) -> str:
+    """Median and range over rounds."""
+    if len(values) < 2:
+        return _number(values.median())
+    return f"{_number(values.median())} ({_number(values.min())} to {_number(values.max())})"
+
+
+def _number(value: object) -> str:
+    """Three figures, blank where there is none."""
+    number = float("nan" if value is None else str(value))
+    if np.isnan(number):
+        return ""
+    if number and abs(number) < 100:
+        return f"{number:.3g}"
+    return f"{number:,.0f}"

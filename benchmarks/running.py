@@ -1,0 +1,232 @@
+"""Runs a tool in a process of its own and takes its time, its memory and its draws."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+
+from benchmarks.tasks import CUBE, Task
+from experiments.runtime import ROOT
+
+PEERS = Path(__file__).parent / "peers"
+# Tools in the order of a round; `ours` is the command line that a user types.
+TOOLS = ("ours", "pymc", "bambi", "stan", "numpyro")
+LABELS = {
+    "ours": "this project",
+    "pymc": "PyMC's own NUTS, our model",
+    "bambi": "bambi, its default",
+    "stan": "Stan, hand-written",
+    "numpyro": "numpyro, hand-written",
+}
+_NEEDS = {"stan": "stan", "numpyro": "numpyro"}
+# Bambi's formulas cannot say the same model.
+OTHER_DENSITY = ("bambi",)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every tool is asked for."""
+
+    draws: int = 1000
+    tune: int = 1000
+    chains: int = 4
+    cores: int = 2
+    peers: str = sys.executable
+
+
+@dataclass
+class Fit:
+    """One fit. ``wall`` and ``draws_at`` are seconds from the start of the process: to its end, and
+    to the moment when all draws were in hand. ``gradients`` are those of the draws that were kept,
+    ``gradients_all`` those of warm-up too, where the tool says so.
+    """
+
+    task: str
+    tool: str
+    repeat: int
+    cold: bool
+    wall: float
+    draws_at: float
+    seconds: dict[str, float]
+    gradients: int
+    gradients_all: int | None
+    divergences: int
+    peak_memory_mib: float
+    version: str
+    draws: dict[str, np.ndarray] = field(repr=False)
+
+
+def missing(tool: str, settings: Settings) -> str:
+    """Why a tool cannot be run here; blank where it can."""
+    if tool not in _NEEDS:
+        return ""
+    found = subprocess.run(
+        [settings.peers, "-c", f"import {_NEEDS[tool]}"], capture_output=True, check=False
+    )
+    return "" if found.returncode == 0 else "not installed"
+
+
+def run(task: Task, tool: str, folder: Path, settings: Settings, *, repeat: int, cold: bool) -> Fit:
+    """Fit once. ``folder`` keeps the cube, compiled code and what the tool wrote.
+
+    Raises
+    ------
+    RuntimeError
+        With what the tool said last, when it fails.
+    """
+    work = folder / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    cache = folder / "cache" / tool / task.name
+    if cold:
+        shutil.rmtree(cache, ignore_errors=True)
+    cache.mkdir(parents=True, exist_ok=True)
+    job = {
+        "task": task.name,
+        "folder": str(work),
+        "cube": CUBE,
+        "seed": 1000 + repeat,
+        "draws": settings.draws,
+        "tune": settings.tune,
+        "chains": settings.chains,
+        "cores": settings.cores,
+        "target_accept": task.target_accept,
+        "variables": [*task.compared, *task.other],
+    }
+    (work / "job.json").write_text(json.dumps(job))
+    shutil.copy(folder / f"{task.name}.npz", work / "data.npz")
+    began, wall, memory = _timed(_command(task, tool, job, settings), folder, cache)
+    if tool == "ours":
+        return _ours(task, folder, repeat, cold, began, wall, memory)
+    facts = json.loads((work / "facts.json").read_text())
+    with np.load(work / "draws.npz") as held:
+        draws = {name: held[name] for name in held.files}
+    return Fit(
+        task=task.name,
+        tool=tool,
+        repeat=repeat,
+        cold=cold,
+        wall=wall,
+        draws_at=sum(facts["seconds"].values()),
+        peak_memory_mib=memory,
+        draws=draws,
+        **facts,
+    )
+
+
+def _command(task: Task, tool: str, job: Mapping[str, Any], settings: Settings) -> Sequence[str]:
+    if tool in _NEEDS:
+        script = {"stan": "stan_run.py", "numpyro": "numpyro_run.py"}[tool]
+        return [settings.peers, str(PEERS / script), str(job["folder"])]
+    if tool != "ours":
+        return [sys.executable, "-m", "benchmarks.children", tool, str(job["folder"])]
+    sampler = ("draws", "tune", "chains", "seed", "target_accept")
+    sets = [*task.sets, *(f"sampler.{name}={job[name]}" for name in sampler)]
+    words = [word for text in sets for word in ("--set", text)]
+    return [
+        *(sys.executable, "-m", "experiments", "fit", "--force"),
+        *("--model", task.model, "--cube", CUBE, *words),
+    ]
+
+
+def _timed(command: Sequence[str], folder: Path, cache: Path) -> tuple[float, float, float]:
+    """When the process began, how many seconds it took, and the most memory it and its children
+    held at once, MiB.
+    """
+    environment = os.environ | {
+        "CSC_RESULTS": str(folder),
+        "PYTENSOR_FLAGS": f"base_compiledir={cache}",
+        "XDG_CACHE_HOME": str(cache),
+        "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "PYTHONWARNINGS": "ignore",
+    }
+    said = folder / "work" / "said.txt"
+    began, start = time.time(), time.monotonic()
+    with said.open("wb") as out:
+        process = subprocess.Popen(
+            command, stdout=out, stderr=subprocess.STDOUT, env=environment, cwd=ROOT
+        )
+        with _Memory(process.pid) as watch:
+            code = process.wait()
+    wall = time.monotonic() - start
+    # A fit of ours that is not reportable ends with 3: how well it converged is judged here.
+    if code not in (0, 3):
+        raise RuntimeError(f"{' '.join(command[:4])} failed:\n{said.read_text()[-3000:]}")
+    return began, wall, watch.most
+
+
+class _Memory:
+    """The ``most`` memory, MiB, that a process and its descendants were seen to hold (Linux)."""
+
+    def __init__(self, pid: int) -> None:
+        self.most = 0.0
+        self._pid, self._done = pid, threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.25):
+            self.most = max(self.most, _resident(self._pid))
+
+
+def _resident(pid: int) -> float:
+    """MiB resident of a process and its descendants; 0 where it is gone or cannot be seen."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (OSError, IndexError):
+        return 0.0
+    own = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return own + sum(_resident(int(child)) for child in children)
+
+
+def _ours(
+    task: Task, folder: Path, repeat: int, cold: bool, began: float, wall: float, memory: float
+) -> Fit:
+    """Read the run that the command line stored, and remove it."""
+    (run_folder,) = (folder / "runs" / task.model).iterdir()
+    provenance = json.loads((run_folder / "provenance.json").read_text())
+    # The stage after sampling says when draws were there.
+    log = (run_folder / "log.txt").read_text().splitlines()
+    (line,) = (text for text in log if "INFO log likelihood and predictions" in text)
+    at = datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f").timestamp()
+    with xr.open_datatree(run_folder / "trace.nc", engine="netcdf4") as tree:
+        posterior = tree["posterior"].to_dataset()
+        names = [name for name in (*task.compared, *task.other) if name in posterior]
+        draws = {name: posterior[name].transpose("chain", "draw", ...).to_numpy() for name in names}
+        divergences = int(tree["sample_stats"]["diverging"].sum())
+    seconds = provenance["seconds"]
+    shutil.rmtree(run_folder.parent)
+    return Fit(
+        task=task.name,
+        tool="ours",
+        repeat=repeat,
+        cold=cold,
+        wall=wall,
+        draws_at=at - began,
+        seconds=seconds,
+        gradients=provenance["gradient_evaluations"],
+        gradients_all=None,
+        divergences=divergences,
+        peak_memory_mib=memory,
+        version=f"nutpie {provenance['versions']['nutpie']}",
+        draws=draws,
+    )

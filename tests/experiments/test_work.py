@@ -1,0 +1,114 @@
+"""How much work a fit is, counted and not timed: the same on a busy machine as on an idle one.
+
+A count that grows is time that every fit loses. Where more work is wanted, the number here is
+raised with the change that wants it.
+"""
+
+import json
+import logging
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.figure import Figure
+from numba.core.ccallback import CFunc
+from pytensor.compile.maker import FunctionMaker
+
+from data_prep.schema import save_cube
+from data_prep.simulated import SimulationOptions, build_simulated
+from experiments import store
+from experiments.config import load_experiment
+from experiments.fit import fit, prepare
+from experiments.runtime import ROOT
+from reports import pages
+from reports.run_report import render_run
+
+# The smallest graph of the model; the cube and the options of the tests of the command line, whose
+# compiled code is then used again.
+SETS = [
+    "options.trend=linear",
+    "options.la_effect=level",
+    "options.knot=2012",
+    "sampler.draws=200",
+    "sampler.tune=200",
+    "sampler.chains=2",
+]
+
+
+@dataclass
+class Worked:
+    """Counts by name, and the run that they were counted in."""
+
+    counts: Counter[str]
+    run: Path
+
+
+@pytest.fixture(scope="module")
+def worked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worked]:
+    counts: Counter[str] = Counter()
+
+    def count(patch: pytest.MonkeyPatch, owner: Any, name: str, as_name: str) -> None:
+        call = getattr(owner, name)
+
+        def counted(*arguments: Any, **options: Any) -> Any:
+            counts[as_name] += 1
+            return call(*arguments, **options)
+
+        patch.setattr(owner, name, counted)
+
+    folder = tmp_path_factory.mktemp("results")
+    cube = build_simulated(
+        SimulationOptions(name="small", las=12, first_year=2010, last_year=2014, seed=3)
+    )
+    save_cube(cube, folder / "cubes" / "small.nc")
+    root = logging.getLogger()
+    kept, level = root.handlers, root.level
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "RESULTS", folder)
+        count(patch, FunctionMaker, "__init__", "functions")
+        count(patch, CFunc, "compile", "native functions")
+        count(patch, pages, "embed", "pictures")
+        count(patch, Figure, "draw", "figures drawn")
+        run = fit(prepare(load_experiment("national_trend", None, SETS, "small")), "a test")
+        render_run(run)
+        yield Worked(counts, run)
+    root.handlers, root.level = kept, level
+
+
+def test_every_picture_is_drawn_once(worked: Worked) -> None:
+    assert worked.counts["figures drawn"] == worked.counts["pictures"] > 10
+
+
+def test_no_function_is_compiled_twice(worked: Worked) -> None:
+    # PyTensor's: nutpie's for shapes, starting points, log density and draws, and ours for the
+    # prior, for densities of observations and parameters together, and for predictions.
+    assert worked.counts["functions"] <= 8
+    # Those that the sampler calls: log density, and draws.
+    assert worked.counts["native functions"] <= 2
+
+
+def test_gradients_stay_within_a_band(worked: Worked) -> None:
+    provenance = json.loads((worked.run / "provenance.json").read_text())
+    per_draw = provenance["gradient_evaluations"] / 400
+    # Trajectories have 1, 3, 7, 15 ... steps, here 6.8 on the average. A form that samples worse
+    # doubles them; fewer would be another model.
+    assert 4 <= per_draw <= 10
+
+
+def test_help_needs_no_library() -> None:
+    code = (
+        "import sys\nfrom experiments.__main__ import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print(len(sys.modules), 'numpy' in sys.modules)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    modules, numpy = said.stdout.split()[-2:]
+    # 123 on Python 3.13, nearly all of the standard library.
+    assert (int(modules) < 180, numpy) == (True, "False")
