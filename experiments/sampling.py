@@ -15,7 +15,6 @@ from pytensor.graph.basic import equal_computations
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.replace import vectorize_graph
 from pytensor.graph.rewriting.basic import dfs_rewriter, node_rewriter
-from pytensor.graph.traversal import ancestors
 from pytensor.scalar.math import Softplus
 from pytensor.tensor.elemwise import Elemwise
 
@@ -241,13 +240,15 @@ class LogDensity:
 
     def __init__(self, model: pm.Model, names: Sequence[str], given: Sequence[str] = ()) -> None:
         self.names = names
+        if given:
+            # Data of the same name, which draws take the place of.
+            model = pm.do(model, {name: np.zeros(_shape(model, name)) for name in given})
         self.model = natural = remove_value_transforms(model)
         by_name = {rv.name: rv for rv in natural.basic_RVs}
         density = natural.logp(vars=[by_name[name] for name in names], sum=False, jacobian=False)
-        # Copies in the graph of the density keep their names.
-        nodes = {node.name: node for node in ancestors(density) if node.name in given}
-        self.inputs = [*(rv.name for rv in natural.free_RVs), *nodes]
-        inputs = [*(natural.rvs_to_values[rv] for rv in natural.free_RVs), *nodes.values()]
+        free = [rv for rv in natural.free_RVs if rv.name not in given]
+        self.inputs = [*(rv.name for rv in free), *given]
+        inputs = [*(natural.rvs_to_values[rv] for rv in free), *(natural[name] for name in given)]
         batched = [
             pt.tensor(
                 f"{value.name}_draws", shape=(None, *value.type.shape), dtype=value.type.dtype
@@ -281,6 +282,10 @@ class LogDensity:
             variables[name] = (("chain", "draw", *dims), values.astype("float32"))
         coords = {"chain": posterior["chain"], "draw": posterior["draw"]}
         return xr.Dataset(variables, coords=coords)
+
+
+def _shape(model: pm.Model, name: str) -> tuple[int, ...]:
+    return tuple(len(model.coords[dim]) for dim in model.named_vars_to_dims[name])
 
 
 def pointwise_log_density(

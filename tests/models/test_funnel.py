@@ -14,7 +14,7 @@ from data_prep.errors import DataError
 from data_prep.schema import STATUS
 from data_prep.simulated import SimulationOptions, build_simulated
 from experiments.diagnostics import summarise
-from experiments.sampling import as_one
+from experiments.sampling import LogDensity, as_one
 from models.funnel import SPEC, FunnelOptions
 from models.funnel_answers import Process, answers
 from models.funnel_data import FLOWS, REFERRALS, SHARES, FunnelCounts
@@ -435,6 +435,33 @@ def test_a_world_that_was_drawn_can_be_given_back_to_the_model(small_world: xr.D
         with model:
             pm.set_data(given)
         assert all(np.isfinite(part).all() for part in logp(point))
+
+
+def test_a_world_is_as_likely_whatever_its_levels_were_explored_around(
+    small_world: xr.DataTree,
+) -> None:
+    """Levels as they were drawn, not as what stands for them in another data set."""
+    observations, options = observe(small_world)
+    with replaceable_data() as exchange:
+        model = SPEC.build(observations, options, SPEC.priors)
+    names = [rv.name for rv in model.observed_RVs]
+    drawn = pm.sample_prior_predictive(
+        1, model=model, random_seed=3, compile_kwargs={"mode": FAST}
+    )
+    counts = drawn["prior_predictive"].to_dataset().isel(chain=0, draw=0)
+    data = exchange.data_of({name: counts[name].to_numpy() for name in names})
+    density = LogDensity(model, names, exchange.natural)
+
+    def total(shown: np.ndarray) -> np.ndarray:
+        for name, values in (data | {"levels_shown": shown}).items():
+            density.model.set_data(name, values)
+        found = density(drawn["prior"].to_dataset())
+        return np.array([float(found[name].sum()) for name in names])
+
+    assert data["levels_shown"].any()
+    likely = total(data["levels_shown"])
+    assert np.isfinite(likely).all()
+    assert (total(0 * data["levels_shown"]) == likely).all()
 
 
 # ------------------------------------------------------------------------- an independent sum
