@@ -445,9 +445,7 @@ def test_a_world_is_as_likely_whatever_its_levels_were_explored_around(
     with replaceable_data() as exchange:
         model = SPEC.build(observations, options, SPEC.priors)
     names = [rv.name for rv in model.observed_RVs]
-    drawn = pm.sample_prior_predictive(
-        1, model=model, random_seed=3, compile_kwargs={"mode": FAST}
-    )
+    drawn = pm.sample_prior_predictive(1, model=model, random_seed=3, compile_kwargs={"mode": FAST})
     counts = drawn["prior_predictive"].to_dataset().isel(chain=0, draw=0)
     data = exchange.data_of({name: counts[name].to_numpy() for name in names})
     density = LogDensity(model, names, exchange.natural)
