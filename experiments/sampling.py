@@ -246,7 +246,7 @@ class LogDensity:
         self.model = natural = remove_value_transforms(model)
         by_name = {rv.name: rv for rv in natural.basic_RVs}
         density = natural.logp(vars=[by_name[name] for name in names], sum=False, jacobian=False)
-        free = [rv for rv in natural.free_RVs if rv.name not in given]
+        free = natural.free_RVs
         self.inputs = [*(rv.name for rv in free), *given]
         inputs = [*(natural.rvs_to_values[rv] for rv in free), *(natural[name] for name in given)]
         batched = [

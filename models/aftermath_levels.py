@@ -25,11 +25,11 @@ def shown_levels(observations: AftermathObservations) -> Shown:
     with departures that carry over; from the data, or in a study from each data set.
     """
 
-    def of(drawn: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
+    def of(drawn: Mapping[str, np.ndarray] | None) -> np.ndarray:
         table = prior_values(observations, None if drawn is None else drawn["y"])
         return _mean_and_precision(table.reindex(observations.las.index))
 
-    shown = worked_out("levels_shown", (2, len(observations.las)), of, of)
+    shown = worked_out("levels_shown", (2, len(observations.las)), of)
     return Shown(shown[0], shown[1])
 
 

@@ -1,7 +1,7 @@
 """What figures show of authorities' levels at each stage of `funnel`, roughly.
 
-Levels are drawn around it (`Shown` in `models/joint.py`); the density of the model does not change
-by it, only how fast it is explored.
+Levels are explored around it (`drawn_around_data` in `models/joint.py`); the density of the model
+does not change by it, only how fast it is explored.
 """
 
 from collections.abc import Mapping
@@ -27,11 +27,11 @@ def shown_levels(observations: FunnelCounts) -> dict[str, TensorVariable | np.nd
     where there are no figures; and the mean log rate per child of what its cells are counted of.
     """
 
-    def of_all(drawn: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
+    def of_all(drawn: Mapping[str, np.ndarray] | None) -> np.ndarray:
         return np.stack([_shown(observations, name, drawn) for name in observations.outcomes])
 
     shape = (len(observations.outcomes), 3, len(observations.las))
-    shown = worked_out("levels_shown", shape, of_all, of_all)
+    shown = worked_out("levels_shown", shape, of_all)
     return {name: shown[place] for place, name in enumerate(observations.outcomes)}
 
 

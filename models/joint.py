@@ -15,7 +15,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from models.priors import Prior, draw_from
-from models.replaceable import decided_by_data, stands_for
+from models.replaceable import decided_by_data, drawn_in_place_of
 from models.spatial import SpatialBasis
 
 # With fewer authorities the correlations between outcomes are known so little that levels given the
@@ -148,7 +148,7 @@ def drawn_around_data(
     expected = centre + shown.added
     middle = expected + (1 - 1 / known) * (shown.mean - expected)
     score = pm.Normal(f"{name}_raw", (expected - middle) / width, pt.sqrt(known), dims="la")
-    stands_for(f"{name}_raw", name)
+    drawn_in_place_of(name)
     return pm.Deterministic(name, middle + width * score - shown.added, dims="la")
 
 

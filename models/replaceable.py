@@ -109,20 +109,22 @@ def decided_by_data(name: str, from_data: Callable[[], bool], *, in_study: bool)
 
 
 def worked_out(
-    name: str, shape: tuple[int, ...], from_data: Callable[[], np.ndarray], from_drawn: Derive
+    name: str,
+    shape: tuple[int, ...],
+    work: Callable[[Mapping[str, np.ndarray] | None], np.ndarray],
 ) -> Any:
-    """Numbers of one ``shape`` that the form of a density takes: from the data, or in a study
-    ``pm.Data`` called ``name``, from the values drawn for each data set.
+    """Numbers of one ``shape`` that the form of a density takes, as ``work`` gives them: of the
+    data (None), or in a study ``pm.Data`` called ``name``, of the values drawn for each data set.
     """
     exchange = _EXCHANGE.get()
     if exchange is None:
-        return from_data()
-    exchange.derived[name] = from_drawn
+        return work(None)
+    exchange.derived[name] = work
     return pm.Data(name, np.zeros(shape), shape=shape)
 
 
-def stands_for(variable: str, natural: str) -> None:
-    """Say that ``variable`` is drawn in place of ``natural``, in a way that hangs on the data."""
+def drawn_in_place_of(natural: str) -> None:
+    """Say that what is drawn in place of ``natural`` hangs on the data."""
     exchange = _EXCHANGE.get()
     if exchange is not None:
         exchange.natural.append(natural)

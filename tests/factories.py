@@ -28,6 +28,18 @@ PER = 10_000
 INTERVAL = "90% equal-tailed"
 
 
+# The smallest graph of `national_trend`, for compiling is what takes long: tests that fit it share
+# its code.
+SMALLEST_FIT = [
+    "options.trend=linear",
+    "options.la_effect=level",
+    "options.knot=2012",
+    "sampler.draws=200",
+    "sampler.tune=200",
+    "sampler.chains=2",
+]
+
+
 def make_run(
     folder: Path,
     *,

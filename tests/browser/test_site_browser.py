@@ -5,11 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.findings_report import render_findings
-from reports.site import StoredRun, build_site
 from tests.browser.axe import CHROMIUM, chromium
-from tests.factories import write_json
-from tests.reports.test_findings_report import document, write_findings
+from tests.every_page import site_page
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path")
 
@@ -45,17 +42,7 @@ document.getElementById("page").addEventListener("load", (event) => {{
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site of three runs, of which one is not reportable, and findings."""
-    results = tmp_path_factory.mktemp("results")
-    runs = []
-    for number, name in enumerate(("first", "second", "third")):
-        folder = results / "runs" / "national_trend" / name
-        folder.mkdir(parents=True)
-        write_json(folder / "spec.json", {"question": "A question " + "of many words " * 8})
-        runs.append(StoredRun(folder, number != 0, ("r_hat",) * (number == 0), "", ()))
-    write_findings(results / "findings" / "x", document())
-    render_findings(results / "findings" / "x")
-    calibration = Path(__file__).parents[2] / "docs" / "calibration"
-    return build_site(results, runs, [], calibration=calibration).index.parent
+    return site_page(tmp_path_factory.mktemp("results")).parent
 
 
 @pytest.mark.parametrize("page", ["index.html", "calibration.html", "findings/x/findings.html"])

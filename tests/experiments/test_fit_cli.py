@@ -26,17 +26,9 @@ from experiments.__main__ import BAD_INPUT, INTERRUPTED, NOT_REPORTABLE, REPORTA
 from experiments.config import load_experiment
 from experiments.diagnostics import DIAGNOSTIC_COLUMNS, SUMMARY_COLUMNS
 from experiments.runtime import ROOT
+from tests.factories import SMALLEST_FIT
 
 LAS, YEARS = 12, list(range(2010, 2015))
-# The smallest graph of the model, for compiling is what takes long.
-SETS = [
-    "options.trend=linear",
-    "options.la_effect=level",
-    "options.knot=2012",
-    "sampler.draws=200",
-    "sampler.tune=200",
-    "sampler.chains=2",
-]
 FILES = {
     "config.toml",
     "spec.json",
@@ -52,7 +44,7 @@ FILES = {
 }
 
 
-def arguments(command: str, *more: str, sets: list[str] = SETS) -> list[str]:
+def arguments(command: str, *more: str, sets: list[str] = SMALLEST_FIT) -> list[str]:
     chosen = [word for text in sets for word in ("--set", text)]
     return [command, "--model", "national_trend", "--cube", "small", *chosen, *more]
 
@@ -150,7 +142,7 @@ def test_draws_of_the_same_seed_are_bit_identical(fitted: Fitted) -> None:
 
 def test_the_stored_config_resolves_to_the_run_s_own(fitted: Fitted) -> None:
     stored = tomllib.loads((fitted.run / "config.toml").read_text())
-    assert stored == load_experiment("national_trend", sets=SETS, cube="small").resolved()
+    assert stored == load_experiment("national_trend", sets=SMALLEST_FIT, cube="small").resolved()
 
 
 def test_trace_groups_variables_and_dimensions(fitted: Fitted) -> None:
@@ -426,7 +418,7 @@ def test_listing_and_help_import_nothing_heavy(words: list[str]) -> None:
 
 
 def test_an_interrupt_while_sampling_ends_soon_and_keeps_nothing(results: Path) -> None:
-    sets = [*SETS[:3], "sampler.draws=100000", "sampler.chains=2"]
+    sets = [*SMALLEST_FIT[:3], "sampler.draws=100000", "sampler.chains=2"]
     words = [*arguments("fit", sets=sets)]
     # A shell that starts tests in the background makes its children deaf to interrupts.
     code = (

@@ -27,17 +27,7 @@ from experiments.fit import fit, prepare
 from experiments.runtime import ROOT
 from reports import pages
 from reports.run_report import render_run
-
-# The smallest graph of the model; the cube and the options of the tests of the command line, whose
-# compiled code is then used again.
-SETS = [
-    "options.trend=linear",
-    "options.la_effect=level",
-    "options.knot=2012",
-    "sampler.draws=200",
-    "sampler.tune=200",
-    "sampler.chains=2",
-]
+from tests.factories import SMALLEST_FIT
 
 
 @dataclass
@@ -74,7 +64,7 @@ def worked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worked]:
         count(patch, CFunc, "compile", "native functions")
         count(patch, pages, "embed", "pictures")
         count(patch, Figure, "draw", "figures drawn")
-        run = fit(prepare(load_experiment("national_trend", None, SETS, "small")), "a test")
+        run = fit(prepare(load_experiment("national_trend", None, SMALLEST_FIT, "small")), "a test")
         render_run(run)
         yield Worked(counts, run)
     root.handlers, root.level = kept, level

@@ -1,6 +1,7 @@
 """Correlated terms: the LKJ prior from partial correlations, levels, paths."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -132,20 +133,25 @@ def test_one_year_has_no_path() -> None:
     assert path.eval().tolist() == [[0.0]]
 
 
+def two_levels(**how: Any) -> np.ndarray:
+    """Levels (la, 2) drawn with means 1 and 0, sd .5 and 2 and a correlation of .7."""
+    factor = np.linalg.cholesky(np.array([[1, 0.7], [0.7, 1]]))
+    with pm.Model(coords={"la": list(range(3000))}) as model:
+        correlated_levels(
+            ["a", "b"],
+            mean=[pt.ones(3000), pt.zeros(3000)],
+            sd=pt.as_tensor(np.array([0.5, 2.0])),
+            factor=pt.as_tensor(factor),
+            **how,
+        )
+        levels = pt.stack([model["la_level_a"], model["la_level_b"]], axis=1)
+        return draw(levels, draws=1).reshape(3000, 2)
+
+
 def test_standard_scores_give_the_same_levels() -> None:
     """Drawn either way, two levels have the covariance asked for."""
-    factor = np.linalg.cholesky(np.array([[1, 0.7], [0.7, 1]]))
     for clear in ([False, False], [True, False], [False, True]):
-        with pm.Model(coords={"la": list(range(3000))}) as model:
-            correlated_levels(
-                ["a", "b"],
-                mean=[pt.ones(3000), pt.zeros(3000)],
-                sd=pt.as_tensor(np.array([0.5, 2.0])),
-                factor=pt.as_tensor(factor),
-                are_clear=clear,
-            )
-            levels = pt.stack([model["la_level_a"], model["la_level_b"]], axis=1)
-            values = draw(levels, draws=1).reshape(3000, 2)
+        values = two_levels(are_clear=clear)
         assert values.std(axis=0) == pytest.approx([0.5, 2], rel=0.06)
         assert np.corrcoef(values.T)[0, 1] == pytest.approx(0.7, abs=0.05)
 
@@ -160,22 +166,12 @@ SHOWN = {
 @pytest.mark.parametrize("shown", SHOWN.values(), ids=SHOWN.keys())
 def test_levels_drawn_around_data_are_the_same_whatever_data_show(shown: Shown) -> None:
     """Forward draws have the covariance asked for, for what data show changes no density."""
-    factor = np.linalg.cholesky(np.array([[1, 0.7], [0.7, 1]]))
 
     def given(name: str, before: Mapping[str, pt.TensorVariable]) -> Shown:
         added = 0.5 * before["a"] if before else 0.0
         return Shown(shown.mean, shown.precision, added)
 
-    with pm.Model(coords={"la": list(range(3000))}) as model:
-        correlated_levels(
-            ["a", "b"],
-            mean=[pt.ones(3000), pt.zeros(3000)],
-            sd=pt.as_tensor(np.array([0.5, 2.0])),
-            factor=pt.as_tensor(factor),
-            shown=given,
-        )
-        levels = pt.stack([model["la_level_a"], model["la_level_b"]], axis=1)
-        values = draw(levels, draws=1).reshape(3000, 2)
+    values = two_levels(shown=given)
     assert values.mean(axis=0) == pytest.approx([1, 0], abs=0.12)
     assert values.std(axis=0) == pytest.approx([0.5, 2], rel=0.06)
     assert np.corrcoef(values.T)[0, 1] == pytest.approx(0.7, abs=0.05)
