@@ -54,7 +54,7 @@ from models.aftermath_data import (
     observe_aftermath,
 )
 from models.aftermath_levels import shown_levels
-from models.joint import drawn_around_data
+from models.around_data import drawn_around_data
 from models.latent_years import Series, autocorrelated, figures_given
 from models.likelihoods import dispersion_of
 from models.priors import Prior, draw_from

@@ -1,7 +1,7 @@
 """What figures show of authorities' levels in `aftermath`, roughly.
 
-Levels are explored around it (`drawn_around_data` in `models/joint.py`); the density of the model
-does not change by it, only how fast it is explored.
+Levels are explored around it (`models/around_data.py`); the density of the model does not change by
+it, only how fast it is explored.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from models.aftermath_data import AftermathObservations, prior_values
-from models.joint import Shown
+from models.around_data import Shown
 from models.replaceable import worked_out
 
 # Correlation of neighbouring years goes no higher: beyond, a few years do not tell a level from

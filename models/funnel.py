@@ -40,6 +40,7 @@ from pydantic import BeforeValidator, Field
 
 from data_prep.indicators import MEASURES, within_sentence
 from data_prep.joint_observations import describe_joint_counts
+from models.around_data import Shown, correlated_around_data
 from models.effects import authority_scatter, scatter_spread_prior
 from models.funnel_answers import (
     Process,
@@ -57,10 +58,9 @@ from models.funnel_data import (
     FunnelCounts,
     observe_funnel,
 )
-from models.funnel_levels import LEAST, at_a_gate, shown_levels
+from models.funnel_levels import LEAST, shown_levels
 from models.joint import (
     centred_paths,
-    correlated_levels,
     correlation_factor,
     pairs,
 )
@@ -314,12 +314,15 @@ def build(
         if options.departures == "passed_on_in_part" and options.denominator != "children":
             passed_on = draw_from(priors["passed_on"], dims="flow")
         # local authorities
+        scatter = _scatter(options, priors, draw, len(outcomes))
         sd = draw("la_level_sd", may_vanish=True)
-        la_level = _levels(observations, options, priors, expected, sd, passed_on)
+        shown = shown_levels(observations, passed_on, scatter)
+        la_level = _levels(outcomes, options, priors, expected, sd, shown)
         # likelihood
         place = pd.Index(outcomes).get_indexer(observations.cells["outcome"])
         own = la_level[la, place] + path[place, year]
-        dispersion = _dispersion(options, priors, draw, la, place)
+        dispersion = dispersion_of(scatter)
+        dispersion = dispersion[place] if dispersion.ndim == 1 else dispersion[la, place]
         counts: dict[str, pt.TensorVariable] = {}
         for name, members in _likelihoods(observations).items():
             rows = np.flatnonzero(observations.cells["outcome"].isin(members))
@@ -383,21 +386,19 @@ def _per_child(
     return pt.dot(la_level, up_to)[la, place] + pt.dot(up_to.T, path)[place, year]
 
 
-def _dispersion(
+def _scatter(
     options: FunnelOptions,
     priors: Mapping[str, Prior],
     draw: Callable[..., pt.TensorVariable],
-    la: np.ndarray,
-    outcome: np.ndarray,
+    outcomes: int,
 ) -> pt.TensorVariable:
-    """Dispersion of each cell, given its authority and outcome by position."""
+    """Scatter around the model, (outcome,), or (la, outcome) where each authority has its own."""
     if options.scatter == "none":
-        return dispersion_of(pt.zeros(len(outcome)))
+        return pt.zeros(outcomes)
     common = draw("scatter_sd")
     if options.scatter == "common":
-        return dispersion_of(common)[outcome]
-    own = authority_scatter(priors, common[None, :], dims=("la", "outcome"))
-    return dispersion_of(own)[la, outcome]
+        return common
+    return authority_scatter(priors, common[None, :], dims=("la", "outcome"))
 
 
 def _side_by_side(rates: pt.TensorVariable, shares: pt.TensorVariable | None) -> pt.TensorVariable:
@@ -437,25 +438,23 @@ def _paths(observations: FunnelCounts, priors: Mapping[str, Prior]) -> pt.Tensor
 
 
 def _levels(
-    observations: FunnelCounts,
+    outcomes: Sequence[str],
     options: FunnelOptions,
     priors: Mapping[str, Prior],
     expected: pt.TensorVariable,
     sd: pt.TensorVariable,
-    passed_on: pt.TensorVariable | None,
+    shown: Shown,
 ) -> pt.TensorVariable:
     """Level of each LA around what is expected of it, (la, outcome)."""
-    outcomes = list(observations.outcomes)
     factor = pt.eye(len(outcomes))
     if options.correlation == "between_gates":
         order = range(len(outcomes))
         factor = correlation_factor(priors["la_level_correlation"], order, dims="pair")
-    levels = correlated_levels(
-        outcomes,
-        mean=[expected[:, place] for place in range(len(outcomes))],
-        sd=sd,
-        factor=factor,
-        shown=partial(at_a_gate, observations, shown_levels(observations), passed_on),
+    levels = correlated_around_data(
+        [f"la_level_{name}" for name in outcomes],
+        expected.T,
+        sd[:, None] * factor,
+        shown,
     )
     return pt.stack(levels, axis=1)
 

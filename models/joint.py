@@ -7,7 +7,6 @@ variances than the rest need nothing special.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -15,30 +14,12 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from models.priors import Prior, draw_from
-from models.replaceable import decided_by_data, drawn_in_place_of
+from models.replaceable import decided_by_data
 from models.spatial import SpatialBasis
 
 # With fewer authorities the correlations between outcomes are known so little that levels given the
 # outcomes before may have no spread left.
 MANY_LAS = 20
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What data show of an outcome's levels, roughly: only the speed of sampling hangs on it.
-
-    Attributes
-    ----------
-    mean, precision : (la,)
-        Estimate of each authority's level, with what is ``added`` to it, and its precision; 0 where
-        an authority has no figures.
-    added : (la,)
-        Data may show a level only together with others: what of those stands beside it.
-    """
-
-    mean: pt.TensorVariable | np.ndarray
-    precision: pt.TensorVariable | np.ndarray
-    added: pt.TensorVariable | float = 0.0
 
 
 def pairs(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -86,7 +67,6 @@ def correlated_levels(
     structured: pt.TensorVariable | None = None,
     own_share: pt.TensorVariable | float = 1.0,
     are_clear: Sequence[bool] | None = None,
-    shown: Callable[[str, Mapping[str, pt.TensorVariable]], Shown] | None = None,
 ) -> list[pt.TensorVariable]:
     """Level of each authority for each of ``names``; a list of tensors of shape (la,).
 
@@ -106,12 +86,6 @@ def correlated_levels(
         For each outcome whether the data show its levels clearly: they are drawn on their own
         scale where they do, and as standard scores where they do not, for then their scale may be
         near zero and the posterior would narrow to a funnel. The density is the same.
-    shown
-        What the data show of an outcome's levels, given its name and the levels before it by name;
-        instead of ``are_clear``. Levels are then drawn as standard scores around what the data and
-        the prior together lead one to expect at each scale: near the data where those are clear,
-        near the prior where they are not. The density is again the same, and a study of many data
-        sets needs no other form.
     """
     spread = pt.sqrt(own_share)
     own: list[pt.TensorVariable] = []
@@ -123,10 +97,7 @@ def correlated_levels(
             around = around + pt.dot(structured[:, : k + 1], row)
         centre = mean[k] + sd[k] * around
         scale = sd[k] * row[k] * spread
-        if shown is not None:
-            levels[name] = drawn_around_data(f"la_level_{name}", centre, scale, shown(name, levels))
-            own.append((levels[name] - centre) / scale)
-        elif are_clear is None or are_clear[k]:
+        if are_clear is None or are_clear[k]:
             levels[name] = pm.Normal(f"la_level_{name}", centre, scale, dims="la")
             own.append((levels[name] - centre) / scale)
         else:
@@ -134,22 +105,6 @@ def correlated_levels(
             level = centre + scale * own[k]
             levels[name] = pm.Deterministic(f"la_level_{name}", level, dims="la")
     return list(levels.values())
-
-
-def drawn_around_data(
-    name: str, centre: pt.TensorVariable, scale: pt.TensorVariable, shown: Shown
-) -> pt.TensorVariable:
-    """Levels called ``name``, (la,), under Normal(centre, scale), through scores that are nearly
-    standard normal given data of normal error, whatever centre and scale: those are then explored
-    apart from the levels.
-    """
-    known = 1 + scale**2 * shown.precision
-    width = scale / pt.sqrt(known)
-    expected = centre + shown.added
-    middle = expected + (1 - 1 / known) * (shown.mean - expected)
-    score = pm.Normal(f"{name}_raw", (expected - middle) / width, pt.sqrt(known), dims="la")
-    drawn_in_place_of(name)
-    return pm.Deterministic(name, middle + width * score - shown.added, dims="la")
 
 
 def levels_are_clear(

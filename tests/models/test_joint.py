@@ -1,6 +1,5 @@
 """Correlated terms: the LKJ prior from partial correlations, levels, paths."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 from scipy.stats import beta, kstest
 
 from models.joint import (
-    Shown,
     centred_paths,
     clear_first,
     correlated_levels,
@@ -154,49 +152,6 @@ def test_standard_scores_give_the_same_levels() -> None:
         values = two_levels(are_clear=clear)
         assert values.std(axis=0) == pytest.approx([0.5, 2], rel=0.06)
         assert np.corrcoef(values.T)[0, 1] == pytest.approx(0.7, abs=0.05)
-
-
-SHOWN = {
-    "nothing": Shown(np.zeros(3000), np.zeros(3000)),
-    "little": Shown(np.linspace(-1, 1, 3000), np.full(3000, 0.5)),
-    "much": Shown(np.linspace(-1, 1, 3000), np.full(3000, 500.0)),
-}
-
-
-@pytest.mark.parametrize("shown", SHOWN.values(), ids=SHOWN.keys())
-def test_levels_drawn_around_data_are_the_same_whatever_data_show(shown: Shown) -> None:
-    """Forward draws have the covariance asked for, for what data show changes no density."""
-
-    def given(name: str, before: Mapping[str, pt.TensorVariable]) -> Shown:
-        added = 0.5 * before["a"] if before else 0.0
-        return Shown(shown.mean, shown.precision, added)
-
-    values = two_levels(shown=given)
-    assert values.mean(axis=0) == pytest.approx([1, 0], abs=0.12)
-    assert values.std(axis=0) == pytest.approx([0.5, 2], rel=0.06)
-    assert np.corrcoef(values.T)[0, 1] == pytest.approx(0.7, abs=0.05)
-
-
-def test_scores_are_standard_normal_given_what_data_show() -> None:
-    """Where data are normal, scale and levels are explored apart: scores do not hang on scales."""
-    rng = np.random.default_rng(5)
-    seen, precision = rng.normal(size=20), rng.uniform(0.1, 9, 20)
-    for scale in (1e-3, 0.3, 4.0):
-        with pm.Model(coords={"la": list(range(20))}) as model:
-            (level,) = correlated_levels(
-                ["a"],
-                mean=[pt.zeros(20)],
-                sd=pt.as_tensor(np.array([scale])),
-                factor=None,
-                shown=lambda name, before: Shown(seen, precision),
-            )
-            pm.Normal("y", level, precision**-0.5, observed=seen)
-        density = model.compile_logp(sum=True, mode="FAST_COMPILE")
-        at_zero = density({"la_level_a_raw": np.zeros(20)})
-        for _ in range(3):
-            score = rng.normal(size=20)
-            drop = at_zero - density({"la_level_a_raw": score})
-            assert drop == pytest.approx(0.5 * (score**2).sum(), rel=1e-6)
 
 
 def test_levels_are_clear_only_when_many_authorities_differ() -> None:

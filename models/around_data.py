@@ -1,0 +1,84 @@
+"""Levels of authorities explored around what their figures show.
+
+A level that figures show clearly is best drawn on its own scale, one that they hardly show as a
+score around its prior. Here scores stand around what prior and figures together lead one to expect,
+at every value of the scales: nearly standard normal wherever a level lies between the two. The
+density of the levels is that of their prior; only how fast they are explored hangs on the figures.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+from models.replaceable import drawn_in_place_of
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What figures show of levels, roughly: only the speed of sampling hangs on it.
+
+    Attributes
+    ----------
+    mean, precision : (outcome, la), or (la,) of one outcome
+        Estimates that the figures give, and their precision; 0 where an authority has no figures.
+    of : (outcome, outcome), optional
+        Each row's weights of the levels of which the figures show the sum; without it each shows
+        its own level.
+    """
+
+    mean: pt.TensorVariable | np.ndarray
+    precision: pt.TensorVariable | np.ndarray
+    of: pt.TensorVariable | np.ndarray | None = None
+
+
+def drawn_around_data(
+    name: str, centre: pt.TensorVariable, scale: pt.TensorVariable, shown: Shown
+) -> pt.TensorVariable:
+    """Levels called ``name``, (la,), under Normal(centre, scale)."""
+    mean = centre + pt.zeros((1, shown.mean.shape[-1]))
+    (level,) = correlated_around_data([name], mean, scale.reshape((1, 1)), shown)
+    return level
+
+
+def correlated_around_data(
+    names: Sequence[str], mean: pt.TensorVariable, factor: pt.TensorVariable, shown: Shown
+) -> list[pt.TensorVariable]:
+    """Levels of several outcomes called ``names``, each (la,), under one multivariate normal.
+
+    Parameters
+    ----------
+    mean : (outcome, la)
+        What the levels lie around.
+    factor : (outcome, outcome)
+        Lower Cholesky factor of their covariance.
+
+    Levels are ``mean + factor u`` with u standard normal. Given figures of normal error u is normal
+    too; going backwards its elements are conditioned one after the other on those before them,
+    which gives each the centre and width around which it is drawn.
+    """
+    size = len(names)
+    seen = pt.atleast_2d(pt.as_tensor(shown.mean)), pt.atleast_2d(pt.as_tensor(shown.precision))
+    of = np.eye(size) if shown.of is None else shown.of
+    weight = pt.dot(of, factor)
+    products = (weight[:, :, None] * weight[:, None, :]).reshape((size, size * size))
+    precision = pt.dot(products.T, seen[1]).reshape((size, size, -1)) + np.eye(size)[:, :, None]
+    pull = pt.dot(weight.T, seen[1] * (seen[0] - pt.dot(of, mean)))
+    given_before = []
+    for k in reversed(range(size)):
+        own, before = precision[k, k], precision[k, :k]
+        given_before.append((own, before, pull[k]))
+        rest = before / own
+        pull = pull[:k] - rest * pull[k]
+        precision = precision[:k, :k] - rest[:, None, :] * before[None, :, :]
+    scores: list[pt.TensorVariable] = []
+    for name, (own, before, pull_k) in zip(names, reversed(given_before), strict=True):
+        known = pull_k - (before * pt.stack(scores)).sum(axis=0) if scores else pull_k
+        root = pt.sqrt(own)
+        raw = pm.Normal(f"{name}_raw", -known / root, root, dims="la")
+        drawn_in_place_of(name)
+        scores.append(known / own + raw / root)
+    levels = mean + pt.dot(factor, pt.stack(scores))
+    return [pm.Deterministic(name, levels[k], dims="la") for k, name in enumerate(names)]
