@@ -84,13 +84,13 @@ def _shown(
     if outcome not in SHARES:
         log_ratio -= _not_passed_on(log_ratio, before)
     # The likelihoods go by mean counts: a year out of all proportion counts as a share of them.
-    ratio = np.exp(log_ratio)
+    ratio = log_ratio.map(np.exp)
     counting, stretch = table("chance").mean(axis=1), pd.Series(1.0, log_ratio.index)
     if outcome in SHARES:
         share = (ratio / (1 + ratio)).mean(axis=1)
-        level, stretch = np.log(share / (1 - share)), 1 / (share * (1 - share))
+        level, stretch = (share / (1 - share)).map(np.log), 1 / (share * (1 - share))
     else:
-        level = np.log(ratio.mean(axis=1))
+        level = ratio.mean(axis=1).map(np.log)
     rows = {
         "level": level.fillna(0.0),
         "years": ratio.notna().sum(axis=1),
