@@ -610,14 +610,14 @@ def _steps(column: Column, table: pd.DataFrame) -> list[tuple[float, str]]:
         return [(1.0, f"against {reference}")]
     scaled = re.fullmatch(r"(?:scale|standardize)\((\w+)\)", column.term)
     if column.term == YEAR:
-        return [(1.0, "+1 year")]
+        return [(1.0, "1 year later")]
     if scaled is None and column.term.startswith(("scale(", "standardize(")):
-        return [(column.sd, "+1 sd")]
+        return [(column.sd, "1 sd more")]
     if scaled is None:
-        return [(column.sd, f"+1 sd ({three_figures(column.sd)})"), (1.0, "+1")]
+        return [(column.sd, f"1 sd more ({three_figures(column.sd)})"), (1.0, "1 more")]
     # One sd of what was scaled, in its own units.
     own = float(table[scaled[1]].std(ddof=0))
-    return [(column.sd, f"+1 sd ({three_figures(own)})")]
+    return [(column.sd, f"1 sd more ({three_figures(own)})")]
 
 
 def _weighted(values: np.ndarray, weights: np.ndarray) -> xr.DataArray:

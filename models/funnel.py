@@ -66,10 +66,11 @@ from models.joint import (
 )
 from models.likelihoods import dispersion_of, negative_binomial_counts
 from models.priors import Prior, draw_from
-from models.rates import spans, three_figures
+from models.rates import spans
 from models.replaceable import is_replaceable
 from models.share_likelihoods import beta_binomial_counts
 from models.spec import Answer, Block, ModelSpec, Options
+from models.wording import stated
 
 _FLOW_LEVEL = {
     "previous_stage": "flow_level",
@@ -699,8 +700,8 @@ def answer(summary: pd.DataFrame, observations: FunnelCounts, options: FunnelOpt
     def say(estimand: str, outcome: str) -> str:
         row = rows.loc[(estimand, outcome)]
         row = row.iloc[0] if isinstance(row, pd.DataFrame) else row
-        ends = f"{three_figures(row['lower'])} to {three_figures(row['upper'])}"
-        return f"{three_figures(row['mean'])} ({ends})"
+        mean, interval = stated(row)
+        return f"{mean} ({interval})"
 
     before = stage_before(observations)
     gates = [

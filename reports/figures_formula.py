@@ -60,7 +60,7 @@ def _effects(run: Run) -> Panel:
     key, title = "effect", "What goes with each term"
     rows = run.estimand(key)
     # A step of one unit says the same as one of an sd, on an axis of its own.
-    rows = rows[rows["step"] != "+1"] if "step" in rows else rows
+    rows = rows[rows["step"] != "1 more"] if "step" in rows else rows
     if rows.empty:
         return not_assessed(key, title, f"estimands.csv holds no {key}")
     shown = rows.head(MOST_ROWS)

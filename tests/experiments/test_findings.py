@@ -145,14 +145,14 @@ def test_coordinates_that_share_a_dimension_are_matched_together() -> None:
         dims=("draw", "row"),
         coords={
             "term": ("row", ["imd", "imd", "year"]),
-            "step": ("row", ["+1 sd (8)", "+1", "+1"]),
+            "step": ("row", ["1 sd more (8)", "1 more", "1 more"]),
         },
     )
-    values, at = select(array, {"term": "*imd*", "step": "+1 sd*"})
+    values, at = select(array, {"term": "*imd*", "step": "1 sd more*"})
     assert values.values.tolist() == [1]
-    assert at == {"term": "imd", "step": "+1 sd (8)"}
+    assert at == {"term": "imd", "step": "1 sd more (8)"}
     with pytest.raises(findings._UnansweredError, match="2 of"):
-        select(array, {"step": "+1"})
+        select(array, {"step": "1 more"})
 
 
 def curves(**changes: Any) -> pd.DataFrame:

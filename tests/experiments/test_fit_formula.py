@@ -114,7 +114,9 @@ def test_shares_from_cube_to_report(shares: Path) -> None:
     checks = read(run, "verdict.json")["predictive_checks"]
     assert {check["name"] for check in checks} >= {"region_departure", "year_departure"}
     table = pd.read_csv(run / "estimands.csv")
-    assert table[table["estimand"] == "effect"]["step"].str.startswith(("+1 sd", "against")).all()
+    assert (
+        table[table["estimand"] == "effect"]["step"].str.startswith(("1 sd more", "against")).all()
+    )
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "What goes with each term" in page
     assert "LA-years are left out" in page

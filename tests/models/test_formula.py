@@ -469,7 +469,7 @@ def test_effects_of_a_straight_line_are_its_slope(small_world: xr.DataTree) -> N
     sd = observations.table["imd"].std(ddof=0)
     per_sd = effect.isel(row=0)
     assert per_sd.values == pytest.approx(posterior["imd"].values * sd)
-    assert effect.sel(row=("imd", "+1")).values == pytest.approx(posterior["imd"].values)
+    assert effect.sel(row=("imd", "1 more")).values == pytest.approx(posterior["imd"].values)
     year = effect.sel(row=("factor(year) 2011", "against 2010"))
     level = posterior["year_factor"].sel(year_factor_level="2011")
     assert year.values == pytest.approx(level.values)
@@ -503,5 +503,5 @@ def test_effects_on_shares_are_ratios_of_odds_and_points(small_world: xr.DataTre
     assert (np.sign(values["effect"].squeeze("row").values) == np.sign(slope)).all()
     assert float(abs(values["effect"]).max()) <= 100
     sd = observations.table["timeliness"].std(ddof=0)
-    assert str(values["effect"]["step"].item()) == f"+1 sd ({sd:.1f})"
+    assert str(values["effect"]["step"].item()) == f"1 sd more ({sd:.1f})"
     assert list(values["la_mean"]["la"].values) == sorted(set(observations.cells["la"]))
