@@ -22,7 +22,7 @@ log = logging.getLogger("benchmarks")
 
 LAS = (150, 600, 2400, 10_000)
 # As many as the model takes.
-OUTCOMES = (1, 2, 4, 8)
+OUTCOMES = (1, 2, 4, 8, 24)
 _MEASURES = (
     "referrals",
     "section47",
@@ -32,6 +32,22 @@ _MEASURES = (
     "cpp_at_31_march",
     "cin_at_31_march",
     "cla_starts",
+    "rereferrals",
+    "children_referred",
+    "icpc_15_days",
+    "cpp_second_or_subsequent",
+    "cpp_ended",
+    "cpp_ended_2_years",
+    "cpp_open_2_years",
+    "cpp_due_review",
+    "cpp_reviewed_on_time",
+    "cin_ended",
+    "cin_ended_3_months",
+    "cin_open_2_years",
+    "cla_at_31_march",
+    "children_rereferred",
+    "referrals_nfa",
+    "referrals_not_in_need",
 )
 
 

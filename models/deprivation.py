@@ -105,7 +105,7 @@ class DeprivationOptions(Options):
         tuple[str, ...],
         BeforeValidator(_names),
         AfterValidator(_known_counts),
-        Field(min_length=1, max_length=8),
+        Field(min_length=1, max_length=24),
     ] = ("referrals", "section47", "cpp_starts")
     """the count measures whose rates are explained, one or more, separated by commas"""
     denominator: Literal["children", "referrals", "previous_stage"] = "children"

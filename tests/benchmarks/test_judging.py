@@ -125,7 +125,7 @@ def test_ratios_are_of_warm_rounds_and_carry_their_spread(bench: Bench) -> None:
     ]
     assert row["total"] == pytest.approx(np.mean(each))
     assert (row["total_low"], row["total_high"]) == pytest.approx((min(each), max(each)))
-    assert row["goal"] == 8
+    assert (row["total_goal"], row["sampling_goal"]) == (8, 8)
 
 
 def test_the_page_says_what_was_run_and_what_was_not(bench: Bench, tmp_path: Path) -> None:
@@ -141,6 +141,9 @@ def test_the_page_says_what_was_run_and_what_was_not(bench: Bench, tmp_path: Pat
     assert "| numpyro, hand-written | not installed |" in page
     assert "simulated England" in page
     assert "quick run" not in page
+    assert " 8: not met |" in page
+    assert "| 0.2 | 0.1 | 2 | met |" in page
+    assert "## One command" in page
     assert len(pd.read_csv(tmp_path / "benchmarks" / "fits.csv")) == 6
     # The same tables make the same bytes.
     picture = (tmp_path / "benchmarks" / "ess_per_second.svg").read_bytes()
