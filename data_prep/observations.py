@@ -1,6 +1,6 @@
 """From a cube to the cells that a model sees, with every dropped cell kept beside its reason."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,7 +46,8 @@ class CountObservations:
         Every England total in the cube, indexed by year: ``value``, bounds of total and exposure as
         in ``national``, and whether the total is ``used``; for plots.
     regimes : tuple of Regime
-        Definitions of the outcome that the years with figures touch, oldest first.
+        Definitions that the years with figures touch, oldest first: of the outcome, and of what a
+        rate is counted of.
     """
 
     outcome: str
@@ -124,6 +125,8 @@ def observe_counts(
         years=years,
         national=national,
         exclude=exclude,
+        # A part that changes with its whole says so itself.
+        defined_by=(outcome,) if MEASURES[outcome].parent == exposure else (outcome, exposure),
     )
 
 
@@ -178,6 +181,7 @@ def observe_shares(
         years=years,
         national=False,
         exclude=exclude,
+        defined_by=(part,),
     )
 
 
@@ -192,6 +196,7 @@ def _collect[Kind: CountObservations](
     years: tuple[int, int] | None,
     national: bool,
     exclude: Sequence[str],
+    defined_by: Sequence[str],
 ) -> Kind:
     """Observations of a long table whose column ``reason`` says which rows cannot be used."""
     table = cube["cube"].to_dataset()
@@ -240,19 +245,34 @@ def _collect[Kind: CountObservations](
         weights=weights.drop_vars([c for c in weights.coords if c not in ("la", "year")]),
         national=totals,
         national_series=series,
-        regimes=_regimes(cube, outcome, la_years, [int(year) for year in totals.index]),
+        regimes=_regimes(cube, defined_by, la_years, [int(year) for year in totals.index]),
     )
 
 
 def _regimes(
-    cube: xr.DataTree, outcome: str, la_years: Sequence[int], national_years: Sequence[int]
+    cube: xr.DataTree,
+    measures: Sequence[str],
+    la_years: Sequence[int],
+    national_years: Sequence[int],
 ) -> tuple[Regime, ...]:
-    """Definitions of the years with figures: which one holds hangs on the releases in the cube."""
+    """Definitions of the years with figures: which ones hold hangs on the releases in the cube.
+
+    A new span begins wherever the definition of one of the ``measures`` changes, an outcome and
+    what it is counted of.
+    """
     by_year: dict[int, Regime] = {}
     for group, years in (("national", national_years), ("cube", la_years)):
-        if years and outcome in cube[group]:
-            regimes = parse_regimes(str(cube[group][outcome].attrs["regimes"]))
-            by_year |= {year: r for year in years for r in regimes if r.holds_in(year)}
+        held = [name for name in measures if years and name in cube[group]]
+        texts = {name: str(cube[group][name].attrs.get("regimes", "")) for name in held}
+        for year in years:
+            holding = {
+                name: regime
+                for name, text in texts.items()
+                for regime in parse_regimes(text)
+                if regime.holds_in(year)
+            }
+            if holding:
+                by_year[year] = _together(holding, measures[0])
     spans: list[Regime] = []
     for year, regime in sorted(by_year.items()):
         if spans and spans[-1].name == regime.name:
@@ -262,6 +282,17 @@ def _regimes(
             spans[-1] = replace(spans[-1], last_year=year - 1)
         spans.append(regime)
     return tuple(spans)
+
+
+def _together(holding: Mapping[str, Regime], outcome: str) -> Regime:
+    """The years in which all of these regimes hold, by measure; the outcome's needs no label."""
+    names: dict[str, str] = {}
+    for measure, regime in holding.items():
+        label = "" if measure == outcome else f" ({within_sentence(MEASURES[measure].label)})"
+        names.setdefault(regime.name, regime.name + label)
+    first = [r.first_year for r in holding.values() if r.first_year is not None]
+    last = [r.last_year for r in holding.values() if r.last_year is not None]
+    return Regime(", ".join(names.values()), max(first, default=None), min(last, default=None))
 
 
 def unknown_codes(cube: xr.DataTree, exclude: Sequence[str]) -> list[Fault]:

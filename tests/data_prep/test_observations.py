@@ -359,6 +359,26 @@ def test_a_definition_ends_where_a_later_release_revised_it() -> None:
     ]
 
 
+def test_a_rate_changes_with_the_definition_of_its_denominator_too() -> None:
+    tree = build_simulated(SimulationOptions(las=6, first_year=2007, last_year=2011))
+    per_referral = observe_counts(tree, outcome="section47", exposure="referrals").regimes
+    assert [(r.name, r.first_year, r.last_year) for r in per_referral] == [
+        ("CPR3 aggregate return (referrals)", None, 2009),
+        ("child-level census (referrals)", 2010, None),
+    ]
+    plans = observe_counts(tree, outcome="cpp_starts", exposure="referrals").regimes
+    assert [(r.name, r.first_year, r.last_year) for r in plans] == [
+        ("child protection register, CPR3 aggregate return (referrals)", None, 2008),
+        ("child protection plans, CPR3 aggregate return (referrals)", 2009, 2009),
+        ("child protection plans, child-level census (referrals)", 2010, None),
+    ]
+    # One change that both share is told once.
+    again = observe_counts(tree, outcome="rereferrals", exposure="referrals").regimes
+    assert [r.name for r in again] == ["CPR3 aggregate return", "child-level census"]
+    per_child = observe_counts(tree, outcome="section47", exposure="population_0_17")
+    assert per_child.regimes == ()
+
+
 # ----------------------------------------------------------------------------------- shares
 
 PART, WHOLE = "cpp_second_or_subsequent", "cpp_starts"
