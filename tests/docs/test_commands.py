@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import benchmarks.__main__
 from data_prep.__main__ import COMMANDS
 from experiments import config
 from experiments.__main__ import _parser
@@ -55,6 +56,8 @@ def _parse(program: str, words: list[str]) -> None:
         parser = argparse.ArgumentParser()
         importlib.import_module(COMMANDS[words[0]][0]).add_arguments(parser)
         parser.parse_args(words[1:])
+    elif program == "benchmarks":
+        benchmarks.__main__._parser().parse_args(words)
     else:
         assert program in ("pytest", "ruff", "mypy", "experiments.aftermath_study"), program
 
