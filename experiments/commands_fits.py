@@ -80,7 +80,7 @@ def run_and_tell(jobs: "Sequence[Job]", workers: "Workers") -> "tuple[list[Outco
 
 
 def _fits(args: argparse.Namespace) -> int:
-    from data_prep.errors import gather_faults
+    from data_prep.errors import DataError, gather_faults
     from experiments import provenance, store
     from experiments.config import list_experiments, load_experiment
     from experiments.fit import prepare
@@ -88,16 +88,31 @@ def _fits(args: argparse.Namespace) -> int:
 
     names = [name for name, _ in list_experiments() if name.split("--")[0] == args.model]
     variants = args.variants or [name.partition("--")[2] for name in names] or [""]
-    chosen: list[str | None] = [None if v in ("", "base") else v for v in variants]
     jobs: list[Job] = []
+    refused: dict[str, str] = {}
 
-    def add(variant: str | None) -> None:
-        prepared = prepare(load_experiment(args.model, variant, args.sets, args.cube))
-        command = provenance.command(args.model, variant, args.sets, args.cube)
+    def add(variant: str) -> None:
+        named = None if variant in ("", "base") else variant
+        try:
+            prepared = prepare(load_experiment(args.model, named, args.sets, args.cube))
+        except DataError as error:
+            reasons = dict.fromkeys(fault.problem for fault in error.faults)
+            refused[variant or "base"] = "; ".join(reasons)
+            raise
+        command = provenance.command(args.model, named, args.sets, args.cube)
         jobs.append(job_of(prepared, command))
 
-    gather_faults([lambda v=variant: add(v) for variant in chosen])  # type: ignore[misc]
+    try:
+        gather_faults([lambda v=variant: add(v) for variant in variants])  # type: ignore[misc]
+    except DataError:
+        # What was asked for by name must be right; of all that there is, data may lack something.
+        if args.variants or not jobs:
+            raise
+    for name, reason in refused.items():
+        print(f"  refused  {name}: {reason}")
     outcomes, code = run_and_tell(jobs, workers_of(args))
+    if refused:
+        print(f"{len(refused)} experiments refused, see above: {', '.join(refused)}")
     if code == INTERRUPTED:
         return code
     from reports.run_report import render_run
