@@ -747,6 +747,8 @@ SPEC = ModelSpec(
         "An authority's levels stand still over the years of the data, but for the national path.",
         "Of a year's departure from an authority's level the same part is passed on everywhere.",
         "Levels beyond the gradient are normal on the log or log odds scale.",
+        "One scatter holds for all authorities: where a few record irregularly their years weigh "
+        "as much as others'. Compare options.scatter=by_authority.",
         "The scatter of shares has nothing to do with how many referrals there were.",
         "A missing return says nothing about the count that is missing.",
     ),
