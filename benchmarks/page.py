@@ -265,15 +265,16 @@ def _ratio_table(bench: Bench) -> str:
         cells = [TASKS[str(row["task"])].title, LABELS[str(row["tool"])]]
         for name in ("total", "sampling"):
             middle, low, high = (_number(row[f"{name}{end}"]) for end in ("", "_low", "_high"))
-            cells += [f"{middle} ({low} to {high})", _met(row[name], row[f"{name}_goal"])]
+            goal = row[f"{name}_goal"]
+            said = "" if np.isnan(goal) else f"{_number(goal)}: {_met(row[name] >= goal)}"
+            cells += [f"{middle} ({low} to {high})", said]
         rows.append(cells)
     head = ["model", "over", "to draws (rounds)", "goal", "sampling alone (rounds)", "goal"]
     return _table(head, rows)
 
 
-def _met(ratio: float, goal: float) -> str:
-    """The goal, and whether a ratio reaches it; blank where none was set."""
-    return "" if np.isnan(goal) else f"{_number(goal)}: {'met' if ratio >= goal else 'not met'}"
+def _met(is_met: bool) -> str:
+    return "met" if is_met else "not met"
 
 
 def _whole_fit_table(bench: Bench) -> str:
@@ -284,8 +285,8 @@ def _whole_fit_table(bench: Bench) -> str:
     for task, own in found[found["tool"] == "ours"].groupby("task", sort=False):
         wall, sampling = own["wall"].median(), own["sampling"].median()
         limit = times * sampling + more
-        met = "met" if wall <= limit else "not met"
-        rows.append([TASKS[str(task)].title, *map(_number, (sampling, wall, limit)), met])
+        numbers = map(_number, (sampling, wall, limit))
+        rows.append([TASKS[str(task)].title, *numbers, _met(wall <= limit)])
     return _table(["model", "s sampling", "s all", "at most", "goal"], rows)
 
 
@@ -309,10 +310,10 @@ def _means_table(bench: Bench) -> str:
 
 def _gradient_table(bench: Bench) -> str:
     rows = [
-        [TASKS[str(row.task)].title, str(row.cells)]
-        + [_number(value) for value in (row.gradient_ms, row.floor_ms, row.ratio)]
-        + ["met" if float(str(row.ratio)) <= GRADIENT else "not met"]
-        for row in bench.gradients.itertuples()
+        [TASKS[row["task"]].title, str(row["cells"])]
+        + [_number(row[name]) for name in ("gradient_ms", "floor_ms", "ratio")]
+        + [_met(row["ratio"] <= GRADIENT)]
+        for row in bench.gradients.to_dict("records")
     ]
     head = ["model", "cells", "ms a gradient", "ms of the floor", "ratio", "goal"]
     return _table(head, rows)

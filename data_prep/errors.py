@@ -43,6 +43,11 @@ class DataError(Exception):
         lines += [f"  {number}. {fault}" for number, fault in enumerate(self.faults, 1)]
         super().__init__("\n".join(lines))
 
+    @property
+    def problems(self) -> str:
+        """What is wrong, each problem once, in one line: where data merely lack something."""
+        return "; ".join(dict.fromkeys(fault.problem for fault in self.faults))
+
 
 def gather_faults(attempts: Iterable[Callable[[], object]]) -> None:
     """Make every attempt, so that one error lists the faults of all.

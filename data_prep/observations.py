@@ -125,8 +125,6 @@ def observe_counts(
         years=years,
         national=national,
         exclude=exclude,
-        # A part that changes with its whole says so itself.
-        defined_by=(outcome,) if MEASURES[outcome].parent == exposure else (outcome, exposure),
     )
 
 
@@ -181,7 +179,6 @@ def observe_shares(
         years=years,
         national=False,
         exclude=exclude,
-        defined_by=(part,),
     )
 
 
@@ -196,7 +193,6 @@ def _collect[Kind: CountObservations](
     years: tuple[int, int] | None,
     national: bool,
     exclude: Sequence[str],
-    defined_by: Sequence[str],
 ) -> Kind:
     """Observations of a long table whose column ``reason`` says which rows cannot be used."""
     table = cube["cube"].to_dataset()
@@ -245,7 +241,13 @@ def _collect[Kind: CountObservations](
         weights=weights.drop_vars([c for c in weights.coords if c not in ("la", "year")]),
         national=totals,
         national_series=series,
-        regimes=_regimes(cube, defined_by, la_years, [int(year) for year in totals.index]),
+        regimes=_regimes(
+            cube,
+            # A part that changes with its whole says so itself.
+            (outcome,) if exposure in _wholes_of(outcome) else (outcome, exposure),
+            la_years,
+            [int(year) for year in totals.index],
+        ),
     )
 
 
@@ -262,13 +264,18 @@ def _regimes(
     """
     by_year: dict[int, Regime] = {}
     for group, years in (("national", national_years), ("cube", la_years)):
-        held = [name for name in measures if years and name in cube[group]]
-        texts = {name: str(cube[group][name].attrs.get("regimes", "")) for name in held}
+        if not years:
+            continue
+        known = {
+            name: parse_regimes(str(cube[group][name].attrs["regimes"]))
+            for name in measures
+            if name in cube[group]
+        }
         for year in years:
             holding = {
                 name: regime
-                for name, text in texts.items()
-                for regime in parse_regimes(text)
+                for name, regimes in known.items()
+                for regime in regimes
                 if regime.holds_in(year)
             }
             if holding:

@@ -96,8 +96,7 @@ def _fits(args: argparse.Namespace) -> int:
         try:
             prepared = prepare(load_experiment(args.model, named, args.sets, args.cube))
         except DataError as error:
-            reasons = dict.fromkeys(fault.problem for fault in error.faults)
-            refused[variant or "base"] = "; ".join(reasons)
+            refused[variant or "base"] = error.problems
             raise
         command = provenance.command(args.model, named, args.sets, args.cube)
         jobs.append(job_of(prepared, command))

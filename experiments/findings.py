@@ -100,7 +100,7 @@ def plan_findings(cube: str | None = None, path: Path = FINDINGS, sets: Sequence
         try:
             checked = prepare(experiment, loaded)
         except DataError as error:
-            refused[name] = "; ".join(dict.fromkeys(fault.problem for fault in error.faults))
+            refused[name] = error.problems
             continue
         needed = config.experiments[name]
         command = provenance.command(needed.model, needed.variant, [*needed.set, *sets], cube)

@@ -58,7 +58,7 @@ from models.funnel_data import (
     FunnelCounts,
     observe_funnel,
 )
-from models.funnel_levels import LEAST, shown_levels
+from models.funnel_levels import LEAST, shown_levels, stages_before
 from models.joint import (
     centred_paths,
     correlation_factor,
@@ -376,15 +376,9 @@ def _per_child(
     year: np.ndarray,
 ) -> pt.TensorVariable:
     """Log rate per child that is expected of what a cell is counted of, (cell,); 0 of children."""
-    outcomes = list(observations.outcomes)
-    up_to = np.zeros((len(outcomes), len(outcomes)))
-    for place, name in enumerate(outcomes):
-        base = observations.exposures[name]
-        while base != CHILDREN:
-            up_to[outcomes.index(base), place] = 1
-            base = observations.exposures[base]
-    place = pd.Index(outcomes).get_indexer(observations.cells["outcome"])
-    return pt.dot(la_level, up_to)[la, place] + pt.dot(up_to.T, path)[place, year]
+    up_to = stages_before(observations)
+    place = pd.Index(list(observations.outcomes)).get_indexer(observations.cells["outcome"])
+    return pt.dot(la_level, up_to.T)[la, place] + pt.dot(up_to, path)[place, year]
 
 
 def _scatter(
@@ -747,8 +741,8 @@ SPEC = ModelSpec(
         "An authority's levels stand still over the years of the data, but for the national path.",
         "Of a year's departure from an authority's level the same part is passed on everywhere.",
         "Levels beyond the gradient are normal on the log or log odds scale.",
-        "One scatter holds for all authorities: where a few record irregularly their years weigh "
-        "as much as others'. Compare options.scatter=by_authority.",
+        "Unless options.scatter=by_authority, one scatter holds for all: where a few authorities "
+        "record irregularly, their years weigh as much as others'.",
         "The scatter of shares has nothing to do with how many referrals there were.",
         "A missing return says nothing about the count that is missing.",
     ),

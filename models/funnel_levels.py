@@ -42,27 +42,25 @@ def shown_levels(
     precision = years / (counting + stretch * own_scatter**2 + _LEAST_VARIANCE)
     if passed_on is None:
         return Shown(mean, precision)
-    before = np.zeros((len(outcomes), len(outcomes)))
-    flow = np.zeros((len(outcomes), len(observations.flows)))
-    for row, name in enumerate(outcomes):
-        stages = [] if name in SHARES else _stages_up_to(observations, name)
-        before[row, [outcomes.index(stage) for stage in stages]] = 1
-        if stages:
-            flow[row, list(observations.flows).index(name)] = 1
+    # Flows alone take on part of a departure; nought for the others.
+    flow = np.array([[name == other for other in observations.flows] for name in outcomes], float)
     not_passed_on = pt.dot(flow, 1 - passed_on)[:, None]
-    return Shown(
-        mean + not_passed_on * log_before, precision, np.eye(len(outcomes)) + not_passed_on * before
-    )
+    of = np.eye(len(outcomes)) + not_passed_on * stages_before(observations)
+    return Shown(mean + not_passed_on * log_before, precision, of)
 
 
-def _stages_up_to(observations: FunnelCounts, outcome: str) -> list[str]:
-    """Stages before an outcome, back to the one that is counted of children."""
-    stages = []
-    base = observations.exposures[outcome]
-    while base != CHILDREN:
-        stages.append(base)
-        base = observations.exposures[base]
-    return stages
+def stages_before(observations: FunnelCounts) -> np.ndarray:
+    """1 where the stage of a column lies before the outcome of a row, back to the one that is
+    counted of children; (outcome, outcome).
+    """
+    outcomes = list(observations.outcomes)
+    before = np.zeros((len(outcomes), len(outcomes)))
+    for row, name in enumerate(outcomes):
+        base = observations.exposures[name]
+        while base != CHILDREN:
+            before[row, outcomes.index(base)] = 1
+            base = observations.exposures[base]
+    return before
 
 
 def _shown(

@@ -89,7 +89,7 @@ def correlated_levels(
     """
     spread = pt.sqrt(own_share)
     own: list[pt.TensorVariable] = []
-    levels: dict[str, pt.TensorVariable] = {}
+    levels: list[pt.TensorVariable] = []
     for k, name in enumerate(names):
         row = pt.ones(1) if factor is None else factor[k, : k + 1]
         around = pt.dot(pt.stack(own, axis=1), row[:k]) * spread if own else 0.0
@@ -98,13 +98,13 @@ def correlated_levels(
         centre = mean[k] + sd[k] * around
         scale = sd[k] * row[k] * spread
         if are_clear is None or are_clear[k]:
-            levels[name] = pm.Normal(f"la_level_{name}", centre, scale, dims="la")
-            own.append((levels[name] - centre) / scale)
+            levels.append(pm.Normal(f"la_level_{name}", centre, scale, dims="la"))
+            own.append((levels[k] - centre) / scale)
         else:
             own.append(pm.Normal(f"la_level_z_{name}", 0, 1, dims="la"))
             level = centre + scale * own[k]
-            levels[name] = pm.Deterministic(f"la_level_{name}", level, dims="la")
-    return list(levels.values())
+            levels.append(pm.Deterministic(f"la_level_{name}", level, dims="la"))
+    return levels
 
 
 def levels_are_clear(
