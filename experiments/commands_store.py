@@ -47,7 +47,7 @@ def _runs(args: argparse.Namespace) -> int:
     for entry in chosen:
         print(_line(entry))
         for reason in stale_reasons(entry):
-            print(f"{'':14}stale: {reason}")
+            print(f"{'':16}stale: {reason}")
     size = sum(entry.size for entry in chosen)
     print(f"{len(chosen)} of {len(every)} runs, {size / 1e6:,.1f} MB")
     failures = list_failures()
@@ -66,7 +66,7 @@ def _line(entry: "Entry") -> str:
     else:
         state = f"not reportable ({', '.join(entry.failed()) or 'no verdict'})"
     when = entry.started[:16].replace("T", " ")
-    return f"{entry.run:<14}{entry.experiment:<36}{entry.cube:<22}{when:<18}{state}"
+    return f"{entry.run:<16}{entry.experiment:<36}{entry.cube:<22}{when:<18}{state}"
 
 
 def _prune(args: argparse.Namespace) -> int:

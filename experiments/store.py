@@ -70,7 +70,8 @@ def _repeat(path: Path) -> int:
 
 
 def resolve_run(text: str) -> Path:
-    """A run folder from its path, its id or the first characters of its id.
+    """A run folder from its path, its id, the first characters of its id, or either of the two
+    after the experiment's name (``funnel/a3d947``), as errors list runs.
 
     Raises
     ------
@@ -84,8 +85,10 @@ def resolve_run(text: str) -> Path:
         for path in runs_folder().glob("*/*/verdict.json")
         if not path.parent.name.startswith(".tmp-")
     ]
-    matches = [path for path in found if path.name == text] or [
-        path for path in found if path.name.startswith(text)
+    *experiment, name = text.rsplit("/", 1)
+    among = [path for path in found if not experiment or path.parent.name == experiment[0]]
+    matches = [path for path in among if path.name == name] or [
+        path for path in among if path.name.startswith(name)
     ]
     if len(matches) == 1:
         return matches[0]

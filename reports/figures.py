@@ -194,6 +194,11 @@ def year_axis(axes: Axes, years: Any, *, label: bool = True) -> None:
         axes.set_xlabel("Year ending 31 March")
 
 
+def start_at_zero(axes: Axes) -> None:
+    """A y axis from nought, with room for a point that is the highest of all."""
+    axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
+
+
 def count_axis(axis: Any, bins: int = 5) -> None:
     """Few round ticks with thousands separated."""
     axis.set_major_locator(MaxNLocator(bins, min_n_ticks=3))

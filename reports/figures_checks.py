@@ -25,6 +25,7 @@ from reports.figures import (
     readable_on,
     short,
     simultaneous_band,
+    start_at_zero,
     tick,
     year_axis,
 )
@@ -343,7 +344,7 @@ def plot_worst_las(
         year_axis(axes, years, label=False)
         axes.set_xticks(years[:: max(1, len(years) // 3)])
         if min(ends[0].min(), lower.min()) >= 0:
-            axes.set_ylim(bottom=0)
+            start_at_zero(axes)
         count_axis(axes.yaxis, 4)
     figure.supylabel(capital(unit), fontsize=9)
     figure.supxlabel("Year ending 31 March", fontsize=9, x=0.01, ha="left")

@@ -21,6 +21,7 @@ from reports.figures import (
     folded,
     new_figure,
     not_assessed,
+    start_at_zero,
     year_axis,
 )
 from reports.figures_trend import plot_caterpillar
@@ -125,7 +126,7 @@ def plot_gradients(
             axes.hlines(row.mean, left, right, linewidth=2, label=label, **style)
             axes.vlines((left + right) / 2, row.lower, row.upper, linewidth=1.2, **style)
         axes.set_title(labels.get(name, name))
-        axes.set_ylim(bottom=0)
+        start_at_zero(axes)
         axes.set_ylabel(capital(run.rate_unit))
         axes.set_xlabel("Deprivation, sds from the mean LA")
         count_axis(axes.yaxis)

@@ -21,13 +21,14 @@ from reports.figures import (
     new_figure,
     not_assessed,
     readable_on,
+    start_at_zero,
     tick,
     year_axis,
 )
 from reports.figures_deprivation import outcome_labels
 from reports.figures_trend import plot_caterpillar
 from reports.run_folder import Run
-from reports.wording import capital, count, estimate, listing, number, within_sentence
+from reports.wording import count, estimate, listing, number, within_sentence
 
 # What stands between referrals and plans, in the order in which it is drawn.
 _LEAST, _MOST = 1, 5
@@ -167,11 +168,11 @@ def plot_by_year(run: Run, rows: pd.DataFrame, labels: dict[str, str]) -> Figure
         axes.set_title(folded(labels.get(name, name), 30), fontsize=8.5)
         year_axis(axes, years, label=False)
         axes.set_xticks(years[:: max(1, len(years) // 3)])
-        axes.set_ylim(bottom=0)
+        start_at_zero(axes)
         count_axis(axes.yaxis, 4)
     for axes in grid.ravel()[len(names) :]:
         axes.set_visible(False)
-    figure.supylabel(capital("per 100 of what is counted"), fontsize=9)
+    figure.supylabel("Per 100 of the stage that it is counted of", fontsize=9)
     figure.supxlabel("Year ending 31 March", fontsize=9, x=0.01, ha="left")
     handles, texts = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, texts, loc="outside upper left", ncols=3)
@@ -184,17 +185,23 @@ def _deprivation(run: Run) -> Panel:
     if any(rows.empty for rows in tables.values()):
         return not_assessed(key, title, "estimands.csv holds no ratio over deprivation")
     labels, per_sd = outcome_labels(run), tables["ratio_per_sd"]
-    said = []
+
+    def listed(rows: pd.DataFrame) -> str:
+        return listing([within_sentence(labels.get(name, name)) for name in rows["outcome"]], 6)
+
+    said = ["Per standard deviation."]
     for word, clear in (
         ("Clearly wider or higher", per_sd["lower"] > 1),
         ("Clearly narrower", per_sd["upper"] < 1),
         ("Interval holds 1", (per_sd["lower"] <= 1) & (per_sd["upper"] >= 1)),
     ):
         if clear.any():
-            named = [
-                within_sentence(labels.get(name, name)) for name in per_sd.loc[clear, "outcome"]
-            ]
-            said.append(f"{word} in more deprived LAs: {listing(named, 6)}.")
+            said.append(f"{word} in more deprived LAs: {listed(per_sd[clear])}.")
+    fifths = tables["fifth_ratio"]
+    apart = fifths[(fifths["lower"] > 1) | (fifths["upper"] < 1)]
+    said.append(
+        f"Fifths clearly apart: {listed(apart)}." if len(apart) else "No fifths clearly apart."
+    )
     return Panel(
         key,
         title,
@@ -203,7 +210,8 @@ def _deprivation(run: Run) -> Panel:
         "deprived fifth, for referrals and each gate, with intervals.",
         read="Points are posterior means, bars intervals; the line at 1 is no gradient. Referrals "
         "are per child, flows per case of the stage before, shares per referral; per standard "
-        "deviation the ratios of shares are odds ratios.",
+        "deviation the ratios of shares are odds ratios. Left is the gradient, right the mean of "
+        "these LAs with all that sets them apart: one can be clear of 1 where the other is not.",
         shows=" ".join(said),
         interval=run.interval,
     )

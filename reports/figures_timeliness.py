@@ -15,6 +15,7 @@ from reports.figures import (
     Panel,
     new_figure,
     not_assessed,
+    start_at_zero,
 )
 from reports.figures_trend import plot_caterpillar
 from reports.run_folder import Run
@@ -96,7 +97,7 @@ def plot_cells(percent: np.ndarray, share: np.ndarray, las: np.ndarray) -> Figur
     axes.scatter(means["x"], means["y"], color=OBSERVED, s=14, zorder=3, label="authority's mean")
     axes.set_xlabel("Done on time, per cent")
     axes.set_ylabel("Re-referrals per 100 referrals")
-    axes.set_ylim(bottom=0)
+    start_at_zero(axes)
     figure.legend(loc="outside upper left", ncols=2)
     return figure
 

@@ -22,6 +22,7 @@ from reports.figures import (
     name_points,
     new_figure,
     short,
+    start_at_zero,
     year_axis,
 )
 from reports.run_folder import Run
@@ -61,7 +62,7 @@ def plot_national_rate(
             axes.scatter(part["year"], part["rate"], label=what, **style)
             every += list(part["year"])
     axes.set_ylabel(f"{run.outcome}\n{run.rate_unit}")
-    axes.set_ylim(bottom=0)
+    start_at_zero(axes)
     count_axis(axes.yaxis)
     year_axis(axes, every)
     breaks(axes, run)
@@ -112,7 +113,7 @@ def plot_la_fan(run: Run, la_rate: pd.DataFrame, rate: pd.DataFrame) -> Figure:
         style = {"color": INK, "linewidth": 1.2, "linestyle": (0, (4, 2))}
         axes.plot(rate["year"], rate["mean"], label="national rate", **style)
     axes.set_ylabel(f"{run.outcome}\n{run.rate_unit}")
-    axes.set_ylim(bottom=0)
+    start_at_zero(axes)
     count_axis(axes.yaxis)
     year_axis(axes, years)
     breaks(axes, run)
@@ -176,7 +177,7 @@ def plot_caterpillar(
     axes.set_xlabel(f"{len(mean)} LAs, lowest to highest mean" if len(mean) > 1 else "1 LA")
     axes.set_ylabel(label)
     if from_zero:
-        axes.set_ylim(bottom=0)
+        start_at_zero(axes)
     count_axis(axes.yaxis)
     return figure
 

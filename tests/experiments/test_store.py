@@ -183,6 +183,10 @@ def test_the_same_id_in_two_experiments_is_ambiguous() -> None:
     write_run("trend--line")
     with pytest.raises(DataError, match=rf"trend--line/{ID}, trend/{ID}"):
         store.resolve_run(ID)
+    for experiment in ("trend", "trend--line"):
+        run = store.runs_folder() / experiment / ID
+        assert store.resolve_run(f"{experiment}/{ID}") == run
+        assert store.resolve_run(f"{experiment}/{ID[:3]}") == run
 
 
 def test_an_unknown_run_lists_those_that_there_are() -> None:

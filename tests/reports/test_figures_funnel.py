@@ -12,6 +12,8 @@ import pytest
 from reports.answers import answer_panels, drawn_from
 from reports.criticism import predictive_panels
 from reports.figures import house_style
+from reports.figures_deprivation import outcome_labels
+from reports.figures_funnel import plot_by_year
 from reports.run_folder import Run
 from tests.factories import edit_json
 
@@ -90,6 +92,25 @@ def test_every_question_has_a_figure(funnel_run: Path) -> None:
     shows = panels["gate_deprivation"].shows
     assert "Clearly narrower in more deprived LAs: section 47 enquiries." in shows
     assert "Interval holds 1 in more deprived LAs: referrals with no further action." in shows
+    assert shows.startswith("Per standard deviation.")
+    assert "Fifths clearly apart: referrals, section 47 enquiries and child protection" in shows
+
+
+def test_a_published_ratio_above_all_intervals_lies_inside_its_axes(funnel_run: Path) -> None:
+    run = Run.read(funnel_run)
+    rows = run.estimand("gate_ratio_by_year").copy()
+    rows[["mean", "lower", "upper"]] *= 0.01
+    with house_style():
+        figure = plot_by_year(run, rows, outcome_labels(run))
+    run.close()
+    drawn = [
+        (points.get_offsets()[:, 1].max(), axes.get_ylim()[1])
+        for axes in figure.axes
+        for points in axes.collections
+        if points.get_label() == "observed"
+    ]
+    assert drawn
+    assert all(highest < 0.97 * top for highest, top in drawn)
 
 
 def test_each_outcome_is_shown_on_its_own_scale(funnel_run: Path) -> None:
