@@ -20,6 +20,7 @@ from pytensor.tensor.elemwise import Elemwise
 
 from experiments.config import SamplerConfig
 from experiments.native_code import kept_on_disk
+from experiments.native_functions import use_native_functions
 
 PREDICTIVE_DRAWS = 500
 # Names of sampler statistics as stored, whichever sampler ran.
@@ -73,6 +74,7 @@ def compile_model(model: pm.Model) -> Any:
     """Native code for the model's log density and gradient; from the cache where it can be."""
     import nutpie
 
+    use_native_functions()
     with kept_on_disk():
         return nutpie.compile_pymc_model(model)
 
