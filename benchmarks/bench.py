@@ -99,8 +99,11 @@ def _row(fit: Fit, judged: judging.Judged) -> dict[str, Any]:
 
 
 def _gradient(name: str, prepared: Prepared) -> dict[str, Any]:
-    """Milliseconds of a gradient of our model and of the floor under it."""
-    from benchmarks.gradient import floor_seconds, gradient_seconds
+    """Milliseconds of a gradient of our model and of the floor under it, with our special functions
+    and with the library's.
+    """
+    from benchmarks.gradient import floor_seconds, gradient_seconds, native_floor_seconds
+    from experiments.native_functions import with_library_functions
     from experiments.sampling import compile_model
 
     experiment = prepared.experiment
@@ -108,11 +111,16 @@ def _gradient(name: str, prepared: Prepared) -> dict[str, Any]:
     cells = len(
         np.atleast_1d(next(iter(model.rvs_to_values[rv] for rv in model.observed_RVs)).data)
     )
-    taken, floor = gradient_seconds(compile_model(model)), floor_seconds(name, cells)
+    with with_library_functions():
+        by_library = compile_model(model)
+    library, taken = gradient_seconds(by_library), gradient_seconds(compile_model(model))
+    floor = floor_seconds(name, cells)
     return {
         "task": name,
         "cells": cells,
+        "library_ms": 1000 * library,
         "gradient_ms": 1000 * taken,
         "floor_ms": 1000 * floor,
+        "native_floor_ms": 1000 * native_floor_seconds(name, cells),
         "ratio": taken / floor,
     }

@@ -2,9 +2,11 @@
 
 The floor is a bare compiled loop over the cells with the special functions that log density and
 gradient cannot do without, and nothing else: log-gamma and digamma of each distinct argument for
-counts, an exponential and a logarithm for judgements.
+counts, an exponential and a logarithm for judgements. There are two: by functions that take one
+number at a time, as libraries have them, and by the project's own, which take four.
 """
 
+import gc
 import math
 import time
 from typing import Any
@@ -44,11 +46,14 @@ def gradient_seconds(compiled: Any, calls: int = _CALLS) -> float:
     return _least(lambda: function(*arguments), calls)
 
 
-def floor_seconds(task: str, cells: int, calls: int = _CALLS) -> float:
-    """Least seconds of the special functions that ``cells`` cells of a task need."""
-    import numba
+def _arguments(task: str, cells: int) -> npt.NDArray[np.float64]:
+    many = cells * max(ARGUMENTS[task], 1)
+    return 5 + 50 * np.random.default_rng(1).uniform(size=many)
 
-    x = 5 + 50 * np.random.default_rng(1).uniform(size=cells * max(ARGUMENTS[task], 1))
+
+def floor_seconds(task: str, cells: int, calls: int = _CALLS) -> float:
+    """Least seconds of the special functions that ``cells`` cells of a task need, by library."""
+    import numba
 
     @numba.njit(inline="always")
     def _digamma(value: float) -> float:
@@ -78,16 +83,53 @@ def floor_seconds(task: str, cells: int, calls: int = _CALLS) -> float:
             total += math.log1p(math.exp(-value))
         return total
 
-    loop = counts if ARGUMENTS[task] else judgements
+    return _loop_seconds(counts if ARGUMENTS[task] else judgements, _arguments(task, cells), calls)
+
+
+def native_floor_seconds(task: str, cells: int, calls: int = _CALLS) -> float:
+    """The same by the functions of `experiments.native_functions`."""
+    import numba
+
+    from experiments.native_functions import FUNCTIONS
+
+    log_gamma, digamma, softplus = (FUNCTIONS[name][0] for name in ("GammaLn", "Psi", "Softplus"))
+
+    @numba.njit
+    def counts(x: Any) -> tuple[Any, Any]:
+        first, second = np.empty(x.size), np.empty(x.size)
+        for i in range(x.size):
+            first[i] = log_gamma(x[i])
+        for i in range(x.size):
+            second[i] = digamma(x[i])
+        return first, second
+
+    @numba.njit
+    def judgements(x: Any) -> Any:
+        out = np.empty(x.size)
+        for i in range(x.size):
+            out[i] = softplus(-x[i])
+        return out
+
+    return _loop_seconds(counts if ARGUMENTS[task] else judgements, _arguments(task, cells), calls)
+
+
+def _loop_seconds(loop: Any, x: npt.NDArray[np.float64], calls: int) -> float:
     loop(x)
     return _least(lambda: loop(x), calls)
 
 
 def _least(call: Any, calls: int) -> float:
     batches = []
-    for _ in range(5):
-        start = time.perf_counter()
-        for _ in range(calls):
-            call()
-        batches.append((time.perf_counter() - start) / calls)
+    # Objects that a call from Python makes would set off the collector, which no sampler does.
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        for _ in range(5):
+            start = time.perf_counter()
+            for _ in range(calls):
+                call()
+            batches.append((time.perf_counter() - start) / calls)
+    finally:
+        if was_on:
+            gc.enable()
     return min(batches)

@@ -46,13 +46,13 @@ mcmc.warmup(key, data, extra_fields=extra, collect_warmup=True)
 warm = mcmc.get_extra_fields(group_by_chain=True)["num_steps"]
 mcmc.run(mcmc.last_state.rng_key, data, extra_fields=extra)
 found = mcmc.get_extra_fields(group_by_chain=True)
+samples = mcmc.get_samples(group_by_chain=True)
+# JAX hands out draws that it has still to work out: the clock stops when they are numbers.
+draws = {name: np.asarray(samples[name], float) for name in job["variables"]}
 # Compiling happens on the way and is not told apart.
 seconds["sampling"] = time.perf_counter() - start
 
-samples = mcmc.get_samples(group_by_chain=True)
-np.savez(
-    folder / "draws.npz", **{name: np.asarray(samples[name], float) for name in job["variables"]}
-)
+np.savez(folder / "draws.npz", **draws)
 facts = {
     "seconds": seconds,
     "gradients": int(np.sum(found["num_steps"])),

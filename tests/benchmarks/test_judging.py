@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -110,7 +111,17 @@ def bench() -> Bench:
         *(made("stan", seed=9 + i, repeat=i, draws_at=(90, 50, 40)[i]) for i in range(3)),
     )
     gradients = pd.DataFrame(
-        [{"task": "trend", "cells": 24, "gradient_ms": 0.2, "floor_ms": 0.1, "ratio": 2.0}]
+        [
+            {
+                "task": "trend",
+                "cells": 24,
+                "gradient_ms": 0.2,
+                "library_ms": 0.5,
+                "floor_ms": 0.1,
+                "native_floor_ms": 0.04,
+                "ratio": 2.0,
+            }
+        ]
     )
     fits = pd.DataFrame([_row(*pair) for pair in pairs])
     return Bench(fits, judging.compare_means(pairs), gradients, {"numpyro": "not installed"})
@@ -137,12 +148,14 @@ def test_the_page_says_what_was_run_and_what_was_not(bench: Bench, tmp_path: Pat
         "gradients.csv",
         "means.csv",
     ]
+    picture = ElementTree.parse(tmp_path / "benchmarks" / "ess_per_second.svg").getroot()
+    assert "ESS" in "".join(picture.itertext())
     page = (tmp_path / "benchmarks.md").read_text()
     assert "| numpyro, hand-written | not installed |" in page
     assert "simulated England" in page
     assert "quick run" not in page
     assert " 8: not met |" in page
-    assert "| 0.2 | 0.1 | 2 | met |" in page
+    assert "| 0.2 | 0.5 | 0.1 | 0.04 | 2 | met |" in page
     assert "## One command" in page
     assert len(pd.read_csv(tmp_path / "benchmarks" / "fits.csv")) == 6
     # The same tables make the same bytes.

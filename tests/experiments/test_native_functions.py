@@ -16,6 +16,7 @@ from experiments.native_functions import (
     LEAST_ELEMENTS,
     NativeFunction,
     use_native_functions,
+    with_library_functions,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(divide by zero|invalid value):RuntimeWarning")
@@ -147,3 +148,10 @@ def test_in_python_the_library_is_called() -> None:
     for name, (_, library) in FUNCTIONS.items():
         found = NativeFunction(name)(x).eval({x: at}, mode="FAST_COMPILE")
         np.testing.assert_array_equal(found, library(at))
+
+
+def test_a_comparison_may_call_the_library() -> None:
+    x = pt.tensor("x", dtype="float64", shape=(200,))
+    with with_library_functions():
+        assert native(compiled(x, [pt.exp(x)])) == []
+    assert native(compiled(x, [pt.exp(x)])) == ["Exp"]
