@@ -146,9 +146,7 @@ def _write_run(prepared: Prepared, folder: Path, command: str, most_cores: int) 
     hyperparameters = [rv.name for rv in model.free_RVs if rv.name.removesuffix("_raw") in declared]
     with stages("log likelihood and predictions"):
         # Both in one go, for they share most of the graph.
-        density = sampling.pointwise_log_density(
-            model, posterior, [*observed, *hyperparameters], threads=most_cores
-        )
+        density = sampling.pointwise_log_density(model, posterior, [*observed, *hyperparameters])
         log_likelihood, log_prior = density[observed], density[hyperparameters]
         predictive = sampling.draw_predictive(model, posterior, seeds[2])
         # One variable of all cells, whatever the likelihood has: criticism and reports read that.

@@ -3,8 +3,6 @@
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -264,26 +262,15 @@ class LogDensity:
             batched, by_arrays(many), mode="FAST_COMPILE", on_unused_input="ignore"
         )
 
-    def __call__(self, posterior: xr.Dataset, threads: int = 1) -> xr.Dataset:
+    def __call__(self, posterior: xr.Dataset) -> xr.Dataset:
         """One variable for each name, (chain, draw, ...)."""
         natural = self.model
         chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
         flat = [_flat(posterior[name], chains * draws) for name in self.inputs]
-        # A function holds its own arrays, so that each thread needs one.
-        free: SimpleQueue[Any] = SimpleQueue()
-        for copy in (self.function, *(self.function.copy() for _ in range(threads - 1))):
-            free.put(copy)
-
-        def part(start: int) -> list[np.ndarray]:
-            function = free.get()
-            try:
-                found: list[np.ndarray] = function(*(x[start : start + _CHUNK] for x in flat))
-            finally:
-                free.put(function)
-            return found
-
-        with ThreadPoolExecutor(threads) as pool:
-            parts = list(pool.map(part, range(0, chains * draws, _CHUNK)))
+        parts = [
+            self.function(*(array[start : start + _CHUNK] for array in flat))
+            for start in range(0, chains * draws, _CHUNK)
+        ]
         variables = {}
         for index, name in enumerate(self.names):
             values = np.concatenate([part[index] for part in parts])
@@ -304,10 +291,10 @@ def _shape(model: pm.Model, name: str) -> tuple[int, ...]:
 
 
 def pointwise_log_density(
-    model: pm.Model, posterior: xr.Dataset, names: Sequence[str], threads: int = 1
+    model: pm.Model, posterior: xr.Dataset, names: Sequence[str]
 ) -> xr.Dataset:
     """`LogDensity` for one set of draws; each variable (chain, draw, ...)."""
-    return LogDensity(model, names)(posterior, threads)
+    return LogDensity(model, names)(posterior)
 
 
 def cell_variables(model: pm.Model) -> list[str]:

@@ -102,15 +102,6 @@ def test_densities_do_not_mind_the_order_of_dimensions(
     xr.testing.assert_identical(sampling.pointwise_log_density(model, turned, ["y"]), first)
 
 
-def test_densities_are_the_same_whatever_the_threads(
-    model: pm.Model, posterior: xr.Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sampling, "_CHUNK", 3)
-    first = sampling.pointwise_log_density(model, posterior, ["y", "total"])
-    again = sampling.pointwise_log_density(model, posterior, ["y", "total"], threads=3)
-    xr.testing.assert_identical(again, first)
-
-
 def test_prior_and_predictive_draws_repeat_with_their_seed(
     model: pm.Model, posterior: xr.Dataset
 ) -> None:
