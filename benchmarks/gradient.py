@@ -6,9 +6,8 @@ counts, an exponential and a logarithm for judgements. There are two: by functio
 number at a time, as libraries have them, and by the project's own, which take four.
 """
 
-import gc
 import math
-import time
+import timeit
 from typing import Any
 
 import numpy as np
@@ -119,17 +118,5 @@ def _loop_seconds(loop: Any, x: npt.NDArray[np.float64], calls: int) -> float:
 
 
 def _least(call: Any, calls: int) -> float:
-    batches = []
-    # Objects that a call from Python makes would set off the collector, which no sampler does.
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        for _ in range(5):
-            start = time.perf_counter()
-            for _ in range(calls):
-                call()
-            batches.append((time.perf_counter() - start) / calls)
-    finally:
-        if was_on:
-            gc.enable()
-    return min(batches)
+    # The collector is off: what a call from Python makes would set it going, as no sampler does.
+    return min(timeit.repeat(call, number=calls, repeat=5)) / calls
