@@ -22,6 +22,7 @@ from data_prep.indicators import INDICATORS, MEASURES, Indicator
 from data_prep.schema import compression, indicator_unit, load_cube
 from experiments import provenance, store
 from experiments.authorities import write_places
+from experiments.beside import beside
 from experiments.config import Experiment
 from experiments.criticism import criticise
 from experiments.diagnostics import diagnose, summarise
@@ -29,6 +30,7 @@ from experiments.gates import Gate, is_reportable, judge_computation, loosened
 from experiments.la_ranks import rank_authorities, write_ranks
 from experiments.predictive import Check, check_predictive
 from experiments.predictive_inspections import check_inspections
+from models.spec import Answer
 
 log = logging.getLogger("experiments")
 
@@ -130,13 +132,14 @@ def _write_run(prepared: Prepared, folder: Path, command: str, most_cores: int) 
     shares = config.sampler.share_code
     with stages("building the model"), exchangeable_covariates() if shares else nullcontext():
         model = spec.build(observations, options, experiment.priors)
-    with stages("drawing from the prior"):
-        prior, prior_predictive = sampling.draw_prior(model, seeds[0])
-        if prior_predictive is None:
-            log.info("the prior lets counts through that are too large or too small to draw")
-    with stages("compiling"):
-        compile_model = sampling.compile_shared if shares else sampling.compile_model
-        compiled = compile_model(model)
+    with beside(lambda: sampling.draw_prior(model, seeds[0]), most_cores) as prior_draws:
+        with stages("compiling"):
+            compile_model = sampling.compile_shared if shares else sampling.compile_model
+            compiled = compile_model(model)
+        with stages("drawing from the prior"):
+            prior, prior_predictive = prior_draws()
+            if prior_predictive is None:
+                log.info("the prior lets counts through that are too large or too small to draw")
     cores = min(most_cores, config.sampler.chains)
     with stages(f"sampling {config.sampler.chains} chains on {cores} cores"):
         posterior, statistics = sampling.sample(compiled, config.sampler, seeds[1], cores)
@@ -144,22 +147,22 @@ def _write_run(prepared: Prepared, folder: Path, command: str, most_cores: int) 
     observed = [rv.name for rv in model.observed_RVs]
     declared = _hyperparameters(experiment)
     hyperparameters = [rv.name for rv in model.free_RVs if rv.name.removesuffix("_raw") in declared]
-    with stages("log likelihood and predictions"):
-        # Both in one go, for they share most of the graph.
-        density = sampling.pointwise_log_density(model, posterior, [*observed, *hyperparameters])
-        log_likelihood, log_prior = density[observed], density[hyperparameters]
-        predictive = sampling.draw_predictive(model, posterior, seeds[2])
-        # One variable of all cells, whatever the likelihood has: criticism and reports read that.
-        log_likelihood, predictive, seen = (
-            sampling.as_one(part, observed)
-            for part in (log_likelihood, predictive, _observed(model))
-        )
-        if prior_predictive is not None:
-            prior_predictive = sampling.as_one(prior_predictive, observed)
-    with stages("estimands and diagnostics"):
-        answer = spec.estimands(posterior, observations, options, experiment.priors)
-        diagnostics = diagnose(posterior, spec.blocks(options), free)
-        summary = summarise(answer.values, spec.declared_estimands(options), answer.not_estimable)
+    with beside(lambda: _summarise(prepared, posterior, free), most_cores) as summaries:
+        with stages("log likelihood and predictions"):
+            # Both in one go, for they share most of the graph.
+            named = [*observed, *hyperparameters]
+            density = sampling.pointwise_log_density(model, posterior, named)
+            log_likelihood, log_prior = density[observed], density[hyperparameters]
+            predictive = sampling.draw_predictive(model, posterior, seeds[2])
+            # One variable of all cells, whatever the likelihood has, for criticism and reports.
+            log_likelihood, predictive, seen = (
+                sampling.as_one(part, observed)
+                for part in (log_likelihood, predictive, _observed(model))
+            )
+            if prior_predictive is not None:
+                prior_predictive = sampling.as_one(prior_predictive, observed)
+        with stages("estimands and diagnostics"):
+            answer, diagnostics, summary = summaries()
     with stages("judging"):
         tree = xr.DataTree.from_dict(
             {
@@ -212,6 +215,17 @@ def _write_run(prepared: Prepared, folder: Path, command: str, most_cores: int) 
                 "peak_memory_mib": round(provenance.peak_memory_mib()),
             },
         )
+
+
+def _summarise(
+    prepared: Prepared, posterior: xr.Dataset, free: list[str]
+) -> tuple[Answer, pd.DataFrame, pd.DataFrame]:
+    experiment, spec = prepared.experiment, prepared.experiment.spec
+    options = experiment.options
+    answer = spec.estimands(posterior, prepared.observations, options, experiment.priors)
+    diagnostics = diagnose(posterior, spec.blocks(options), free)
+    summary = summarise(answer.values, spec.declared_estimands(options), answer.not_estimable)
+    return answer, diagnostics, summary
 
 
 def _hyperparameters(experiment: Experiment) -> tuple[str, ...]:

@@ -216,6 +216,11 @@ def with_library_functions() -> Iterator[None]:
         _given_up = False
 
 
+def state() -> tuple[int, bool]:
+    """What of this module decides how a graph is rewritten: its text, and whether it is in use."""
+    return _VERSION, _given_up
+
+
 @node_rewriter([Elemwise])  # type: ignore[untyped-decorator]
 def to_native(fgraph: Any, node: Apply) -> list[Variable] | None:
     """Another operation in the place of PyTensor's own, once a graph has been differentiated."""

@@ -21,6 +21,7 @@ from pytensor.tensor.elemwise import Elemwise
 from experiments.config import SamplerConfig
 from experiments.native_code import kept_on_disk
 from experiments.native_functions import use_native_functions
+from experiments.rewritten_graphs import rewritten_graphs_kept
 
 PREDICTIVE_DRAWS = 500
 # Names of sampler statistics as stored, whichever sampler ran.
@@ -75,7 +76,7 @@ def compile_model(model: pm.Model) -> Any:
     import nutpie
 
     use_native_functions()
-    with kept_on_disk():
+    with kept_on_disk(), rewritten_graphs_kept():
         return nutpie.compile_pymc_model(model)
 
 
@@ -258,9 +259,10 @@ class LogDensity:
             for value in inputs
         ]
         many = vectorize_graph(density, dict(zip(inputs, batched, strict=True)))
-        self.function = compile_function(
-            batched, by_arrays(many), mode="FAST_COMPILE", on_unused_input="ignore"
-        )
+        with rewritten_graphs_kept():
+            self.function = compile_function(
+                batched, by_arrays(many), mode="FAST_COMPILE", on_unused_input="ignore"
+            )
 
     def __call__(self, posterior: xr.Dataset) -> xr.Dataset:
         """One variable for each name, (chain, draw, ...)."""

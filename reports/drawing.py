@@ -3,21 +3,21 @@
 Drawing is most of the time that a report takes, and one figure needs nothing of another.
 """
 
-import os
-import pickle
-import subprocess
-import sys
+import gc
+import multiprocessing
+import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from reports import computation, criticism, tables
 from reports.answers import answer_panels, drawn_from
-from reports.figures import HERE, Panel, house_style
+from reports.figures import Panel, house_style
 from reports.figures_authorities import chosen_panels
 from reports.figures_maps import map_panels, residual_map_panels
 from reports.pages import show_panel
@@ -65,43 +65,49 @@ def draw_all(run: Run, processes: int = 1) -> dict[str, Shown]:
     """
     waiting = deque(PARTS)
     found: dict[str, Shown] = {}
-    helper = None
-    if processes > 1:
-        helper = threading.Thread(target=_draw_from_the_back, args=(run.folder, waiting, found))
-        helper.start()
-    try:
-        while part := _take(waiting.popleft):
-            found[part] = draw(run, part)
-    finally:
-        waiting.clear()
-        if helper is not None:
-            helper.join()
+    with _second_process(run.folder, waiting, found) if processes > 1 else nullcontext():
+        try:
+            while part := _take(waiting.popleft):
+                found[part] = draw(run, part)
+        finally:
+            waiting.clear()
     return {part: found[part] if part in found else draw(run, part) for part in PARTS}
 
 
-def _draw_from_the_back(folder: Path, waiting: deque[str], found: dict[str, Shown]) -> None:
-    """Have another process draw what is waiting, the last first."""
-    command = [sys.executable, "-m", "reports.drawing", str(folder.resolve())]
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd=HERE.parent,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            # It says when it is ready; until then it is given nothing.
-            pickle.load(process.stdout)
-            while part := _take(waiting.pop):
-                process.stdin.write(f"{part}\n".encode())
-                process.stdin.flush()
-                found[part] = pickle.load(process.stdout)
-        except (EOFError, BrokenPipeError):
-            # The process ended. Its part is drawn by the caller, who then also hears of what is
-            # wrong with it.
-            pass
+@contextmanager
+def _second_process(folder: Path, waiting: deque[str], found: dict[str, Shown]) -> Iterator[None]:
+    """Have another process draw what is waiting, the last first, until nothing is."""
+    # A fork has all that this process has imported. It would leave other threads in the middle of
+    # what they do; then the other process starts from nothing.
+    can_fork = "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1
+    context: Any = multiprocessing.get_context("fork" if can_fork else "spawn")
+    ours, theirs = context.Pipe()
+    # Nor need it look through what it never lets go.
+    gc.freeze()
+    process = context.Process(target=_serve, args=(folder, theirs, ours), daemon=True)
+    process.start()
+    theirs.close()
+    ask = threading.Thread(target=_draw_from_the_back, args=(ours, waiting, found))
+    ask.start()
+    try:
+        yield
+    finally:
+        ask.join()
+        ours.close()
+        process.join()
+        gc.unfreeze()
+
+
+def _draw_from_the_back(asked: Connection, waiting: deque[str], found: dict[str, Shown]) -> None:
+    try:
+        # It says when it is ready; until then it is given nothing.
+        asked.recv()
+        while part := _take(waiting.pop):
+            asked.send(part)
+            found[part] = asked.recv()
+    except (EOFError, OSError):
+        # The process ended. Its part is drawn by the caller.
+        pass
 
 
 def _take(pop: Callable[[], str]) -> str | None:
@@ -112,22 +118,14 @@ def _take(pop: Callable[[], str]) -> str | None:
         return None
 
 
-def _serve(folder: Path) -> None:
-    """Draw the parts that are named on standard input, for the process that started this one."""
-    # Nothing but pictures may come out.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-
-    def answer(result: Any) -> None:
-        pickle.dump(result, answers)
-        answers.flush()
-
-    with closing(Run.read(folder)) as run, house_style():
-        answer("ready")
-        for line in sys.stdin:
-            shown = draw(run, line.strip())
-            answer([item | {"panel": replace(item["panel"], figure=None)} for item in shown])
-
-
-if __name__ == "__main__":
-    _serve(Path(sys.argv[1]))
+def _serve(folder: Path, asked: Connection, other_end: Connection) -> None:
+    """Draw the parts that are asked for, for the process that started this one."""
+    # An interrupt is the other process's to answer. When that ends, so does this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    other_end.close()
+    # Of what is wrong with a figure it also hears, for then it draws that figure itself.
+    with suppress(Exception), asked, closing(Run.read(folder)) as run, house_style():
+        asked.send("ready")
+        while True:
+            shown = draw(run, asked.recv())
+            asked.send([item | {"panel": replace(item["panel"], figure=None)} for item in shown])

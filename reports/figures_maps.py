@@ -285,4 +285,6 @@ def _letter(axes: Axes, places: Mapping[str, Any], shading: Shading) -> None:
             va="center",
             color=colour,
             clip_on=False,
+            # Within its square, which has its place in the layout.
+            in_layout=False,
         )

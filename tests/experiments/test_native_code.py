@@ -18,11 +18,13 @@ from experiments.native_code import kept_on_disk
 SCRIPT = """
 import json, sys
 import numba, nutpie, pymc as pm
-from experiments import native_code
+from contextlib import nullcontext
+from experiments import native_code, sampling
 from experiments.sampling import compile_model
 
 if "plain" in sys.argv:
     native_code._cfunc = lambda plain: plain
+    sampling.rewritten_graphs_kept = nullcontext
 with pm.Model() as model:
     level = pm.Normal("level", 0, 1, shape=3)
     pm.Deterministic("total", level.sum())

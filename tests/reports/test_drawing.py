@@ -1,6 +1,8 @@
 """Drawing the figures of a report: each once, by one process or by two, to the same bytes."""
 
-import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,9 @@ def test_two_processes_draw_what_one_draws(complete_run: Path, report: str) -> N
 def test_a_second_process_draws_from_the_back(complete_run: Path) -> None:
     run = drawing.Run.read(complete_run)
     waiting, found = drawing.deque(["maps", "ranks"]), {}
-    drawing._draw_from_the_back(run.folder, waiting, found)
+    with drawing._second_process(run.folder, waiting, found):
+        while waiting:
+            time.sleep(0.05)
     assert list(found) == ["ranks", "maps"]
     assert found["ranks"][0]["uri"].startswith("data:image/svg+xml")
     assert found["ranks"][0]["panel"].figure is None
@@ -51,13 +55,28 @@ def test_a_second_process_draws_from_the_back(complete_run: Path) -> None:
 
 
 def test_what_a_second_process_cannot_draw_is_drawn_all_the_same(
-    complete_run: Path, report: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    complete_run: Path, report: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = tmp_path / "python"
-    broken.write_text("#!/bin/sh\nexit 1\n")
-    broken.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(broken))
+    def answers_once(folder: Path, asked: Any, other_end: Any) -> None:
+        other_end.close()
+        asked.send("ready")
+        asked.recv()
+
+    monkeypatch.setattr(drawing, "_serve", answers_once)
     assert render_run(complete_run, processes=2).read_text(encoding="utf-8") == report
+
+
+def test_beside_other_threads_no_fork_is_made(complete_run: Path) -> None:
+    waiting, found = drawing.deque(["ranks"]), {}
+    done = threading.Event()
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(done.wait)
+        # A new process reads the run all the same.
+        with drawing._second_process(complete_run, waiting, found):
+            while waiting:
+                time.sleep(0.05)
+        done.set()
+    assert list(found) == ["ranks"]
 
 
 def test_a_figure_that_cannot_be_drawn_is_no_silent_gap(

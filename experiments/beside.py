@@ -1,0 +1,61 @@
+"""Work that a copy of this process does while this one goes on.
+
+PyTensor and NumPy hold Python's lock for most of what a fit does beside sampling, so that a second
+core lies idle with threads. A fork sees all that this process holds without a copy, and sends back
+what its function returns. Numbers do not depend on who worked them out.
+"""
+
+import multiprocessing
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import Any
+
+
+@contextmanager
+def beside[T](work: Callable[[], T], cores: int) -> Iterator[Callable[[], T]]:
+    """Start ``work`` in a fork and give a function that waits for its result.
+
+    With one core, on a system without forks, beside other threads (which a fork would leave in the
+    middle of what they do) or where the fork ends without a word, ``work`` is done here instead,
+    when its result is asked for. What it raises is raised there too. A fork whose result nobody
+    asked for is ended with the block.
+    """
+    can_fork = "fork" in multiprocessing.get_all_start_methods()
+    if cores < 2 or not can_fork or threading.active_count() > 1:
+        yield work
+        return
+    context = multiprocessing.get_context("fork")
+    receiving, sending = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(work, sending), daemon=True)
+    process.start()
+    sending.close()
+
+    def result() -> T:
+        try:
+            succeeded, found = receiving.recv()
+        except EOFError:
+            return work()
+        if not succeeded:
+            raise found
+        done: T = found
+        return done
+
+    try:
+        yield result
+    finally:
+        process.terminate()
+        process.join()
+        receiving.close()
+
+
+def _work(work: Callable[[], Any], sending: Connection) -> None:
+    # An interrupt is the caller's to answer; it ends this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        answer = (True, work())
+    except Exception as error:
+        answer = (False, error)
+    sending.send(answer)
