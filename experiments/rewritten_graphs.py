@@ -44,14 +44,17 @@ _NOT_WRITTEN = (pickle.PicklingError, AttributeError, TypeError)
 @contextmanager
 def rewritten_graphs_kept() -> Iterator[None]:
     """Graphs that are rewritten while the block runs are read from disk where they can be."""
-    prepare, rewrite = FunctionMaker.prepare_fgraph, pytensor.graph.rewrite_graph
-    FunctionMaker.prepare_fgraph = staticmethod(_prepare(prepare))  # type: ignore[method-assign]
-    pytensor.graph.rewrite_graph = _rewrite(rewrite)
+    # Where nutpie looks for them.
+    maker: Any = FunctionMaker
+    graphs: Any = pytensor.graph
+    prepare, rewrite = maker.prepare_fgraph, graphs.rewrite_graph
+    maker.prepare_fgraph = staticmethod(_prepare(prepare))
+    graphs.rewrite_graph = _rewrite(rewrite)
     try:
         yield
     finally:
-        FunctionMaker.prepare_fgraph = staticmethod(prepare)  # type: ignore[method-assign]
-        pytensor.graph.rewrite_graph = rewrite
+        maker.prepare_fgraph = staticmethod(prepare)
+        graphs.rewrite_graph = rewrite
 
 
 def _prepare(plain: Callable[..., None]) -> Callable[..., None]:
