@@ -76,14 +76,16 @@ def _prepare(plain: Callable[..., None]) -> Callable[..., None]:
             key = graph_key(graph.inputs, graph.outputs, treatment)
         stored = key and _read(key, graph.inputs)
         if stored:
-            # Nodes of the graph as it was go with its last output.
-            graph.replace_all(list(zip(list(graph.outputs), stored, strict=True)))
             # It orders operations so that none overwrites what another has yet to read.
             graph.attach_feature(DestroyHandler())
-            return
-        plain(inputs, outputs, updates, graph, mode, profile)
-        if key:
-            _write(key, graph.inputs, graph.outputs)
+        else:
+            plain(inputs, outputs, updates, graph, mode, profile)
+            # Native code has a key of its own, to the order of operations: what is compiled is the
+            # graph as the next process will read it.
+            stored = key and _write(key, graph.inputs, graph.outputs) and _read(key, graph.inputs)
+        if stored:
+            # Nodes of the graph as it was go with its last output.
+            graph.replace_all(list(zip(list(graph.outputs), stored, strict=True)))
 
     return prepare
 

@@ -10,10 +10,16 @@ import pytensor.graph
 import pytensor.tensor as pt
 import pytest
 from pytensor.compile.maker import FunctionMaker
+from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS
 
-from experiments import rewritten_graphs
+from data_prep.schema import save_cube
+from data_prep.simulated import SimulationOptions, build_simulated
+from experiments import rewritten_graphs, store
+from experiments.config import load_experiment
+from experiments.fit import prepare
 from experiments.native_functions import with_library_functions
 from experiments.rewritten_graphs import graph_key, rewritten_graphs_kept
+from tests.factories import SMALLEST_FIT
 
 
 @pytest.fixture
@@ -142,3 +148,23 @@ def test_after_the_block_pytensor_is_as_it_was() -> None:
     with rewritten_graphs_kept():
         pass
     assert (FunctionMaker.prepare_fgraph, pytensor.graph.rewrite_graph) == before
+
+
+def test_native_code_of_a_graph_is_found_again_by_the_next_process(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
+    options = SimulationOptions(name="small", las=60, first_year=2003, last_year=2014, seed=3)
+    save_cube(build_simulated(options), tmp_path / "cubes" / "small.nc")
+    prepared = prepare(load_experiment("national_trend", None, SMALLEST_FIT, "small"))
+    experiment = prepared.experiment
+    model = experiment.spec.build(prepared.observations, experiment.options, experiment.priors)
+
+    def key() -> str:
+        """PyTensor's of the code, which goes by the order of operations too."""
+        values = {"inputs": model.value_vars, "mode": "NUMBA", "point_fn": False}
+        with rewritten_graphs_kept():
+            function = model.compile_fn([model.logp(), model.dlogp()], **values)
+        return CACHED_SRC_FUNCTIONS[function.vm.jit_fn.py_func]
+
+    assert key() == key()
