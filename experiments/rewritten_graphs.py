@@ -82,7 +82,8 @@ def _prepare(plain: Callable[..., None]) -> Callable[..., None]:
             plain(inputs, outputs, updates, graph, mode, profile)
             # Native code has a key of its own, to the order of operations: what is compiled is the
             # graph as the next process will read it.
-            stored = key and _write(key, graph.inputs, graph.outputs) and _read(key, graph.inputs)
+            if key and _write(key, graph.inputs, graph.outputs):
+                stored = _read(key, graph.inputs)
         if stored:
             # Nodes of the graph as it was go with its last output.
             graph.replace_all(list(zip(list(graph.outputs), stored, strict=True)))
