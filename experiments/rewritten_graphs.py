@@ -4,7 +4,7 @@ Before PyTensor hands a graph to the compiler it rewrites it: simplifies, stabil
 and works in place. For a large model that takes longer than all else between a model and its first
 draw, and the outcome depends on the graph alone. Here the outcome is stored under a key of all that
 decides it: operations, types, constants (the data among them) and how they hang together, the
-mode's query of rewrites, PyTensor's settings and the versions of what registers rewrites. Names of
+mode's names of rewrites, PyTensor's settings and the versions of what registers rewrites. Names of
 variables decide nothing. A graph with an operation that cannot be written down has no key and is
 rewritten as before.
 """
@@ -232,8 +232,13 @@ def _write(key: str, inputs: Sequence[Variable], outputs: Sequence[Variable]) ->
     FOLDER.mkdir(parents=True, exist_ok=True)
     # Two processes may write the same graph: each file is whole before it has its name.
     with NamedTemporaryFile(dir=FOLDER, delete=False) as file:
-        file.write(data)
-    os.replace(file.name, FOLDER / key)
+        try:
+            file.write(data)
+            file.flush()
+            os.replace(file.name, FOLDER / key)
+        except BaseException:
+            os.unlink(file.name)
+            raise
     return True
 
 

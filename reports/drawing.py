@@ -82,7 +82,8 @@ def _second_process(folder: Path, waiting: deque[str], found: dict[str, Shown]) 
     can_fork = "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1
     context: Any = multiprocessing.get_context("fork" if can_fork else "spawn")
     ours, theirs = context.Pipe()
-    # Nor need it look through what it never lets go.
+    # What is there now stays for as long as figures are drawn, so that neither process need look
+    # through it for rubbish.
     gc.freeze()
     process = context.Process(target=_serve, args=(folder, theirs, ours), daemon=True)
     process.start()
