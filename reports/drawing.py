@@ -83,8 +83,8 @@ def _second_process(folder: Path, waiting: deque[str], found: dict[str, Shown]) 
     context: Any = multiprocessing.get_context("fork" if can_fork else "spawn")
     ours, theirs = context.Pipe()
     # What is there now stays for as long as figures are drawn, so that neither process need look
-    # through it for rubbish. What is rubbish now goes first, by this thread: the netCDF library bears
-    # no other that closes a file while this one reads.
+    # through it for rubbish. What is rubbish now goes first, by this thread: the netCDF library
+    # bears no other that closes a file while this one reads.
     gc.collect()
     gc.freeze()
     process = context.Process(target=_serve, args=(folder, theirs, ours), daemon=True)
