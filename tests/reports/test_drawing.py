@@ -54,15 +54,16 @@ def test_a_second_process_draws_from_the_back(complete_run: Path) -> None:
     assert [item["uri"] for item in found["ranks"]] == [item["uri"] for item in mine]
 
 
+def _take_one_and_end(folder: Path, asked: Any, other_end: Any) -> None:
+    other_end.close()
+    asked.send("ready")
+    asked.recv()
+
+
 def test_what_a_second_process_cannot_draw_is_drawn_all_the_same(
     complete_run: Path, report: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def answers_once(folder: Path, asked: Any, other_end: Any) -> None:
-        other_end.close()
-        asked.send("ready")
-        asked.recv()
-
-    monkeypatch.setattr(drawing, "_serve", answers_once)
+    monkeypatch.setattr(drawing, "_serve", _take_one_and_end)
     assert render_run(complete_run, processes=2).read_text(encoding="utf-8") == report
 
 
