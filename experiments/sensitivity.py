@@ -20,11 +20,11 @@ from typing import Any
 import arviz as az
 import numpy as np
 import xarray as xr
-from arviz_stats.base import array_stats  # type: ignore[attr-defined]
 
 from experiments import store
 from experiments.fit import Prepared
 from experiments.holdout import Fold, refit_folds
+from experiments.pareto_smoothing import pareto_smoothed
 from models.spec import Estimand
 
 # Above this a hyperprior moves an estimand (Kallioinen and others, the authors' own limit).
@@ -117,9 +117,8 @@ def influence_by_weights(
     found = []
     for la in np.unique(la_of_cell):
         total = values[la_of_cell == la].sum(axis=0)
-        log_weights, pareto_k = array_stats.psislw(total[None])
-        weights = np.exp(log_weights[0] - log_weights[0].max())
-        weights /= weights.sum()
+        log_weights, pareto_k = pareto_smoothed(-total[None])
+        weights = np.exp(log_weights[0])
         trusted = float(pareto_k[0]) <= LARGEST_K
         for estimand, at, draws in scalars:
             flat = draws.ravel()
