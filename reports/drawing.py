@@ -69,6 +69,8 @@ def draw_all(run: Run, processes: int = 1) -> dict[str, Shown]:
         try:
             while part := _take(waiting.popleft):
                 found[part] = draw(run, part)
+                if not gc.isenabled():
+                    gc.collect()
         finally:
             waiting.clear()
     return {part: found[part] if part in found else draw(run, part) for part in PARTS}
@@ -82,11 +84,12 @@ def _second_process(folder: Path, waiting: deque[str], found: dict[str, Shown]) 
     can_fork = "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1
     context: Any = multiprocessing.get_context("fork" if can_fork else "spawn")
     ours, theirs = context.Pipe()
-    # What is there now stays for as long as figures are drawn, so that neither process need look
-    # through it for rubbish. What is rubbish now goes first, by this thread: the netCDF library
-    # bears no other that closes a file while this one reads.
+    # The netCDF library bears no thread that closes a forgotten file while another reads: nothing
+    # is let go but by this thread, between parts. What is there now stays until all are drawn, so
+    # that neither process need look through it.
     gc.collect()
     gc.freeze()
+    gc.disable()
     process = context.Process(target=_serve, args=(folder, theirs, ours), daemon=True)
     process.start()
     theirs.close()
@@ -98,6 +101,7 @@ def _second_process(folder: Path, waiting: deque[str], found: dict[str, Shown]) 
         ask.join()
         ours.close()
         process.join()
+        gc.enable()
         gc.unfreeze()
 
 
@@ -125,6 +129,7 @@ def _serve(folder: Path, asked: Connection, other_end: Connection) -> None:
     """Draw the parts that are asked for, for the process that started this one."""
     # An interrupt is the other process's to answer. When that ends, so does this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.enable()
     other_end.close()
     # Of what is wrong with a figure it also hears, for then it draws that figure itself.
     with suppress(Exception), asked, closing(Run.read(folder)) as run, house_style():
