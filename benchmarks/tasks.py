@@ -18,6 +18,7 @@ from experiments.fit import Prepared
 from models import national_trend, timeliness
 from models.effects import slopes_are_clear
 from models.priors import Prior
+from models.timeliness_data import acting_figures
 
 SEED = 20240331
 YEARS = (2012, 2024)
@@ -115,7 +116,7 @@ def _trend_arrays(prepared: Prepared) -> dict[str, Any]:
 def _timeliness_arrays(prepared: Prepared) -> dict[str, Any]:
     observations, priors = prepared.observations, prepared.experiment.priors
     la_mean, departure = timeliness._observed_timeliness(observations)
-    (acting,) = timeliness._acting(observations)
+    (acting,) = acting_figures(observations)
     names = (
         "level",
         "within_effect",

@@ -35,6 +35,7 @@ from pydantic import Field
 from data_prep.errors import DataError, Fault
 from data_prep.indicators import within_sentence
 from data_prep.observations import describe_counts
+from models.around_data import drawn_around_data
 from models.effects import authority_scatter, scatter_spread_prior
 from models.likelihoods import dispersion_of
 from models.priors import Prior, draw_from
@@ -46,10 +47,13 @@ from models.timeliness_data import (
     COVARIATES,
     ERROR_BY_CONFIDENCE,
     TimelinessObservations,
+    acting_figures,
+    clear_of_means,
     definition_text,
     exposure_label,
     observe_timeliness,
 )
+from models.timeliness_slopes import shown_slopes
 from models.wording import stated, stated_probability
 
 # "No practical effect" is said only from this probability on.
@@ -279,16 +283,9 @@ def _impossible(observations: TimelinessObservations, options: TimelinessOptions
 
 
 def _departures(observations: TimelinessObservations) -> pd.Series:
-    """Observed timeliness less the mean of its LA and of its year, alternated until both vanish."""
+    """Observed timeliness less the mean of its LA and of its year."""
     timely = observations.timely
-    rest = timely["steps"] - timely["steps"].mean()
-    for _ in range(200):
-        before = rest
-        rest = rest - rest.groupby(timely["la"]).transform("mean")
-        rest = rest - rest.groupby(timely["year"]).transform("mean")
-        if (rest - before).abs().max() < 1e-12:
-            break
-    return rest - rest.groupby(timely["la"]).transform("mean")
+    return clear_of_means(timely["steps"], timely["la"], timely["year"])
 
 
 def timely_years(observations: TimelinessObservations) -> list[int]:
@@ -356,20 +353,20 @@ def build(
             mean += region[regions.get_indexer(observations.las["region"])]
         la_level = pm.Normal("la_level", mean, draw_from(priors["la_level_sd"]), dims="la")
         # predictors
+        scatter = _scatter(options, priors)
         effect = draw_from(priors["within_effect"])
         if options.within_slope == "varying":
-            score = pm.Normal("la_within_z", 0, 1, dims="la")
-            effect = pm.Deterministic(
-                "la_within_effect",
-                effect + draw_from(priors["within_effect_sd"]) * score,
-                dims="la",
-            )[la]
-        acting = sum(departure[index] for index in _acting(observations)) / len(observations.lags)
+            sd = draw_from(priors["within_effect_sd"], may_vanish=True)
+            shown = shown_slopes(observations, scatter)
+            effect = drawn_around_data("la_within_effect", effect, sd, shown)[la]
+        moved = sum(departure[index] for index in acting_figures(observations)) / len(
+            observations.lags
+        )
         # likelihood
         beta_binomial_counts(
             "y",
-            log_odds=la_level[la] + year_effect[year] + effect * acting + by_cell,
-            dispersion=_dispersion(options, priors, la),
+            log_odds=la_level[la] + year_effect[year] + effect * moved + by_cell,
+            dispersion=dispersion_of(scatter)[la] if scatter.ndim else dispersion_of(scatter),
             total=cells["exposure"].to_numpy(),
             lower=cells["lower"].to_numpy(),
             upper=cells["upper"].to_numpy(),
@@ -378,26 +375,14 @@ def build(
     return model
 
 
-def _dispersion(
-    options: TimelinessOptions, priors: Mapping[str, Prior], la: np.ndarray
-) -> pt.TensorVariable:
-    """Dispersion of each cell, given its authority by position, or one for all."""
+def _scatter(options: TimelinessOptions, priors: Mapping[str, Prior]) -> pt.TensorVariable:
+    """Scatter around the model, one for all or (la,) where each authority has its own."""
     if options.scatter == "none":
-        return dispersion_of(pt.as_tensor(0.0))
+        return pt.as_tensor(0.0)
     common = draw_from(priors["scatter_sd"])
     if options.scatter == "common":
-        return dispersion_of(common)
-    return dispersion_of(authority_scatter(priors, common, dims="la"))[la]
-
-
-def _acting(observations: TimelinessObservations) -> list[np.ndarray]:
-    """For each lag, the timeliness figure (index) that acts on each cell."""
-    rows = pd.MultiIndex.from_frame(observations.timely[["la", "year"]])
-    cells = observations.cells
-    return [
-        rows.get_indexer(pd.MultiIndex.from_arrays([cells["la"], cells["year"] - lag]))
-        for lag in observations.lags
-    ]
+        return common
+    return authority_scatter(priors, common, dims="la")
 
 
 def _latent_timeliness(
@@ -483,7 +468,7 @@ def constant_data(observations: TimelinessObservations) -> xr.Dataset:
     """Index vectors, bounds, exposure, status and the timeliness that acts, along `obs`."""
     cells = observations.cells
     steps = observations.timely["steps"].to_numpy()
-    acting = np.mean([steps[index] for index in _acting(observations)], axis=0)
+    acting = np.mean([steps[index] for index in acting_figures(observations)], axis=0)
     return xr.Dataset(
         {
             "la": ("obs", observations.las.index.get_indexer(cells["la"])),
@@ -805,7 +790,13 @@ def blocks(options: TimelinessOptions) -> tuple[Block, ...]:
     return (
         Block(
             "effects of timeliness",
-            ("within_effect", "within_effect_sd", "la_within_z", "between_effect"),
+            (
+                "within_effect",
+                "within_effect_sd",
+                "la_within_effect",
+                "la_within_effect_raw",
+                "between_effect",
+            ),
         ),
         Block("other causes", ("deprivation_effect", "covariate_effect")),
         Block(

@@ -277,6 +277,28 @@ def _covariate(cube: xr.DataTree, name: str, cells: pd.DataFrame) -> pd.Series:
     return pd.Series(table.reindex(keys).to_numpy(), cells.index)
 
 
+def acting_figures(observations: TimelinessObservations) -> list[np.ndarray]:
+    """For each lag, the timeliness figure (index) that acts on each cell."""
+    rows = pd.MultiIndex.from_frame(observations.timely[["la", "year"]])
+    cells = observations.cells
+    return [
+        rows.get_indexer(pd.MultiIndex.from_arrays([cells["la"], cells["year"] - lag]))
+        for lag in observations.lags
+    ]
+
+
+def clear_of_means(values: pd.Series, la: pd.Series, year: pd.Series) -> pd.Series:
+    """Values less the mean of their LA and of their year, alternated until both vanish."""
+    rest = values - values.mean()
+    for _ in range(200):
+        before = rest
+        rest = rest - rest.groupby(la).transform("mean")
+        rest = rest - rest.groupby(year).transform("mean")
+        if (rest - before).abs().max() < 1e-12:
+            break
+    return rest - rest.groupby(la).transform("mean")
+
+
 def _within_years(values: pd.Series, years: pd.Series) -> pd.Series:
     """Less the mean of its year, over the sd of what is left; zero where nothing is left."""
     rest = values - values.groupby(years).transform("mean")

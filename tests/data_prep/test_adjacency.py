@@ -82,7 +82,7 @@ def test_tidal_water_without_a_crossing_parts() -> None:
         assert frozenset(pair) not in names
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     first=st.integers(register.FIRST_YEAR, register.LAST_YEAR),
     length=st.integers(0, register.LAST_YEAR - register.FIRST_YEAR),

@@ -231,7 +231,7 @@ def test_units_that_the_best_map_does_not_show_come_from_another(tmp_path: Path)
     assert drawn(found, "E06000028")["coordinates"] == place_of("E06000028", 2009)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_a_unit_is_drawn_from_exactly_its_own_land(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -365,7 +365,7 @@ ANY = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(part=st.sampled_from(["geometry", "properties", "coordinates", "feature"]), value=ANY)
 def test_any_document_is_read_rightly_or_refused_once(
     part: str, value: object, tmp_path_factory: pytest.TempPathFactory

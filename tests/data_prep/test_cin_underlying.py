@@ -432,7 +432,6 @@ TEXTS = st.one_of(
 @pytest.mark.parametrize("year", [2010, 2013, 2016])
 @settings(
     max_examples=15,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())

@@ -363,7 +363,6 @@ BUILDERS: dict[str, Callable[[], Table]] = {
 @pytest.mark.parametrize("kind", BUILDERS)
 @settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())

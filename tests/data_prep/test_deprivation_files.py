@@ -250,9 +250,7 @@ def attempt(file: RawFile) -> pd.DataFrame | DataError:
 JUNK = st.sampled_from(["", "x", "..", "#REF!", "E06000099", "-3", "1e3", "Leeds", "E92000001"])
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), edition=st.sampled_from(sorted(WORKBOOKS)))
 def test_a_workbook_is_read_right_or_refused(
     tmp_path: Path, data: st.DataObject, edition: int
@@ -289,9 +287,7 @@ def test_a_workbook_is_read_right_or_refused(
         assert_right(found, edition)
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), column=st.integers(0, 4))
 def test_order_of_rows_and_columns_is_irrelevant(tmp_path: Path, seed: int, column: int) -> None:
     head, *rest = deprivation_table()

@@ -597,7 +597,6 @@ TEXTS = st.one_of(
 @pytest.mark.parametrize("name", ORIGINALS)
 @settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())

@@ -158,7 +158,7 @@ def _records(window: tuple[int, int], seed: int) -> pd.DataFrame:
 SPANS = st.tuples(st.integers(2006, 2024), st.integers(0, 1)).map(lambda p: (p[0], p[0] + p[1]))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(SPANS, st.integers(0, 2**32 - 1))
 def test_joining_conserves_counts_and_invents_nothing(window: tuple[int, int], seed: int) -> None:
     records = _records(window, seed)
@@ -183,7 +183,7 @@ def test_joining_conserves_counts_and_invents_nothing(window: tuple[int, int], s
     assert set(complete) == set(zip(known["la_code"], known["year"], strict=True))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(SPANS, st.integers(0, 2**32 - 1))
 def test_the_order_of_rows_is_irrelevant(window: tuple[int, int], seed: int) -> None:
     records = _records(window, seed)

@@ -324,9 +324,7 @@ CODES = {
 
 
 @pytest.mark.parametrize("name", CODES)
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_damaged_code_passes_unnamed(tmp_path: Path, data: st.DataObject, name: str) -> None:
     tables = {each: table_of(each) for each in NAMES}

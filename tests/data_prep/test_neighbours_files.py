@@ -153,9 +153,7 @@ def attempt(file: RawFile) -> pd.DataFrame | DataError:
         return error
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), edition=st.sampled_from(EDITIONS))
 def test_a_table_is_read_right_or_refused(
     tmp_path: Path, data: st.DataObject, edition: int

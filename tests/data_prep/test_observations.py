@@ -121,7 +121,7 @@ def cubes(draw: st.DrawFn) -> tuple[xr.DataTree, list[list[Cell]], list[list[Cel
 
 
 @given(made=cubes(), leave_out=st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_cell_is_used_or_dropped_with_a_reason(
     made: tuple[xr.DataTree, list[list[Cell]], list[list[Cell]]], leave_out: bool
 ) -> None:
@@ -165,7 +165,7 @@ def test_every_cell_is_used_or_dropped_with_a_reason(
 
 
 @given(made=cubes(), seed=st.integers(0, 100))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_order_of_authorities_is_no_difference(
     made: tuple[xr.DataTree, list[list[Cell]], list[list[Cell]]], seed: int
 ) -> None:
@@ -476,7 +476,7 @@ def test_shares_kept_at_the_limit(part: Cell) -> None:
     part=st.tuples(st.integers(0, 900), st.integers(0, 900)),
     whole=st.integers(0, 1200),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_share_lies_between_nought_and_one(part: tuple[int, int], whole: int) -> None:
     cube = share_cube(
         [[interval(part[0], part[0] + part[1]), exact(1.0)]], [[exact(float(whole)), exact(2.0)]]

@@ -477,7 +477,7 @@ def attempt(book: Workbook) -> tuple[InspectionReading | None, tuple[Fault, ...]
         return None, error.faults
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_any_cell_is_read_rightly_or_refused_once(data: st.DataObject) -> None:
     """Whatever stands in a row's cells, each pair of columns becomes an inspection, a finding or a
@@ -504,7 +504,7 @@ def test_any_cell_is_read_rightly_or_refused_once(data: st.DataObject) -> None:
         assert leeds["grade"].iloc[0] in range(4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(column=st.integers(0, 12), value=CELLS)
 def test_any_cell_of_the_newer_sheet_is_read_rightly_or_refused_once(
     column: int, value: CellValue
@@ -520,7 +520,7 @@ def test_any_cell_of_the_newer_sheet_is_read_rightly_or_refused_once(
     assert np.isin(reading.inspections["grade"], range(4)).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.randoms(use_true_random=False))
 def test_the_order_of_rows_is_irrelevant(seed: object) -> None:
     rows = [

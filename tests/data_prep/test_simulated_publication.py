@@ -298,7 +298,7 @@ def test_every_variable_of_truth_is_documented(tree: xr.DataTree) -> None:
         assert written & {generic, abbreviated}, name
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     las=st.integers(2, 24),
     first_year=st.integers(1996, 2028),

@@ -31,7 +31,7 @@ def test_a_lattice_keeps_its_order() -> None:
         assert down == sorted(set(down))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.permutations(range(12)))
 def test_row_order_is_irrelevant_and_no_two_are_alike(order: list[int]) -> None:
     known = list(lattice(4, 3).items())

@@ -342,7 +342,6 @@ def numbers_of(reading: Reading) -> pd.DataFrame:
 @pytest.mark.parametrize("kind", BUILDERS)
 @settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())

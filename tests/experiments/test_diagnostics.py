@@ -56,7 +56,7 @@ def assert_as_arviz(draws: np.ndarray) -> None:
     apart=st.sampled_from([0.0, 0.0, 3.0]),
     scale=st.sampled_from([1e-6, 1.0, 1e6]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_convergence_is_arviz_s(
     seed: int, chains: int, draws: int, phi: float, apart: float, scale: float
 ) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -70,7 +70,6 @@ def test_every_probability_has_one_verdict(probability: float) -> None:
 
 
 # A busy machine is slow, not wrong.
-@settings(deadline=None)
 @given(st.floats(-3, 3))
 def test_the_usual_rule_and_the_house_interval_agree(mean: float) -> None:
     """A claim is supported where the whole house interval lies on its side."""

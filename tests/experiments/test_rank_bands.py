@@ -28,7 +28,7 @@ def test_one_set_of_uniform_ranks_in_twenty_leaves_the_band() -> None:
 
 
 @given(seed=st.integers(0, 10_000), power=st.floats(0.5, 2))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_probability_and_the_band_agree(seed: int, power: float) -> None:
     u = np.random.default_rng(seed).random(60) ** power
     ranks = np.floor(u * (DRAWS + 1)).astype(int)

@@ -88,7 +88,7 @@ def draw(mean: np.ndarray, dispersion: float, draws: int) -> np.ndarray:
     ),
     dispersion=st.floats(0.5, 400),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_short_intervals_are_exact_sums_and_exact_cells_the_mass(
     cells: list[tuple[int, int, float, bool]], dispersion: float
 ) -> None:

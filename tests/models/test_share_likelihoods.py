@@ -84,7 +84,7 @@ def cells(draw: st.DrawFn) -> tuple[int, int, int, float]:
 
 
 @given(table=st.lists(cells(), min_size=1, max_size=8), dispersion=st.floats(0.5, 2000))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_short_intervals_are_exact_sums_and_exact_cells_the_mass(
     table: list[tuple[int, int, int, float]], dispersion: float
 ) -> None:

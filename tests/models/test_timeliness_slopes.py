@@ -1,0 +1,69 @@
+"""What figures show of authorities' effects of timeliness: slopes, their precision, gaps."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from data_prep.simulated import SimulationOptions, build_simulated
+from models.timeliness import SPEC, TimelinessOptions
+from models.timeliness_data import TimelinessObservations, acting_figures
+from models.timeliness_slopes import _slopes, shown_slopes
+
+
+@pytest.fixture(scope="module")
+def observations() -> TimelinessObservations:
+    cube: xr.DataTree = build_simulated(
+        SimulationOptions(seed=5, las=60, first_year=2009, last_year=2016, suppression=False)
+    )
+    found: TimelinessObservations = SPEC.observe(cube, TimelinessOptions())
+    return found
+
+
+def test_slopes_are_found_as_precisely_as_is_said(observations: TimelinessObservations) -> None:
+    """Worlds drawn with known slopes and no scatter beyond counting."""
+    rng = np.random.default_rng(7)
+    cells = observations.cells
+    la = observations.las.index.get_indexer(cells["la"])
+    true = rng.normal(0, 0.05, len(observations.las))
+    steps = observations.timely["steps"].to_numpy()
+    (index,) = acting_figures(observations)
+    moved = steps[index] - pd.Series(steps[index]).groupby(la).transform("mean").to_numpy()
+    odds = np.exp(-1.0 + 0.3 * rng.normal(size=len(true))[la] + true[la] * moved)
+    total = cells["exposure"].to_numpy().astype(int)
+    departures = []
+    for _ in range(20):
+        drawn = {"y": rng.binomial(total, odds / (1 + odds)).astype(float), "timeliness": steps}
+        slope, squares, counting, _ = _slopes(observations, drawn)
+        known = squares > 0
+        departures.append(((slope - true) * np.sqrt(squares / counting))[known])
+    # How effects are explored hangs on it, not what they are: a third either way costs little.
+    assert np.concatenate(departures).std() == pytest.approx(1.0, rel=0.33)
+    assert np.abs(np.mean(departures, axis=0)).mean() < 1.0
+
+
+def test_scatter_makes_slopes_less_clear(observations: TimelinessObservations) -> None:
+    clear, blurred = (
+        np.asarray(shown_slopes(observations, np.float64(scatter)).precision)
+        for scatter in (0.0, 0.3)
+    )
+    known = clear > 0
+    assert known.any()
+    assert (blurred[known] < clear[known]).all()
+
+
+def test_authorities_without_figures_or_movement_show_nothing(
+    observations: TimelinessObservations,
+) -> None:
+    first, second = observations.las.index[:2]
+    timely = observations.timely.copy()
+    national = timely.groupby("year")["steps"].mean()
+    still = timely["la"] == first
+    timely.loc[still, "steps"] = 5.0 + (timely["year"][still].map(national) - national.mean())
+    cells = observations.cells[observations.cells["la"] != second]
+    rest = type(observations)(**{**observations.__dict__, "cells": cells, "timely": timely})
+    shown = shown_slopes(rest, np.float64(0.1))
+    assert np.isfinite(np.asarray(shown.mean)).all()
+    assert np.asarray(shown.mean)[1] == 0
+    assert np.asarray(shown.precision)[1] == 0
+    assert np.asarray(shown.precision)[0] < 0.05 * np.median(np.asarray(shown.precision))
