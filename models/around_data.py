@@ -1,4 +1,4 @@
-"""Levels of authorities explored around what their figures show.
+"""Levels and effects explored around what figures show of them.
 
 A level that figures show clearly is best drawn on its own scale, one that they hardly show as a
 score around its prior. Here scores stand around what prior and figures together lead one to expect,
@@ -8,10 +8,14 @@ density of the levels is that of their prior; only how fast they are explored ha
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from pymc.logprob.transforms import Transform
+from pytensor.tensor.linalg import cholesky, solve_triangular
+from pytensor.tensor.variable import TensorVariable
 
 from models.replaceable import drawn_in_place_of
 
@@ -29,14 +33,14 @@ class Shown:
         its own level.
     """
 
-    mean: pt.TensorVariable | np.ndarray
-    precision: pt.TensorVariable | np.ndarray
-    of: pt.TensorVariable | np.ndarray | None = None
+    mean: TensorVariable | np.ndarray
+    precision: TensorVariable | np.ndarray
+    of: TensorVariable | np.ndarray | None = None
 
 
 def drawn_around_data(
-    name: str, centre: pt.TensorVariable, scale: pt.TensorVariable, shown: Shown
-) -> pt.TensorVariable:
+    name: str, centre: TensorVariable, scale: TensorVariable, shown: Shown
+) -> TensorVariable:
     """Levels called ``name``, (la,), under Normal(centre, scale)."""
     mean = centre + pt.zeros((1, shown.mean.shape[-1]))
     (level,) = correlated_around_data([name], mean, scale.reshape((1, 1)), shown)
@@ -44,8 +48,8 @@ def drawn_around_data(
 
 
 def correlated_around_data(
-    names: Sequence[str], mean: pt.TensorVariable, factor: pt.TensorVariable, shown: Shown
-) -> list[pt.TensorVariable]:
+    names: Sequence[str], mean: TensorVariable, factor: TensorVariable, shown: Shown
+) -> list[TensorVariable]:
     """Levels of several outcomes called ``names``, each (la,), under one multivariate normal.
 
     Parameters
@@ -73,7 +77,7 @@ def correlated_around_data(
         rest = before / own
         pull = pull[:k] - rest * pull[k]
         precision = precision[:k, :k] - rest[:, None, :] * before[None, :, :]
-    scores: list[pt.TensorVariable] = []
+    scores: list[TensorVariable] = []
     for name, (own, before, pull_k) in zip(names, reversed(given_before), strict=True):
         known = pull_k - (before * pt.stack(scores)).sum(axis=0) if scores else pull_k
         root = pt.sqrt(own)
@@ -82,3 +86,60 @@ def correlated_around_data(
         scores.append(known / own + raw / root)
     levels = mean + pt.dot(factor, pt.stack(scores))
     return [pm.Deterministic(name, levels[k], dims="la") for k, name in enumerate(names)]
+
+
+def scores_around_data(
+    name: str, precision: TensorVariable | np.ndarray, pull: TensorVariable | np.ndarray, dims: str
+) -> TensorVariable:
+    """Standard scores called ``name``, (k,), explored together around what figures show of them.
+
+    Parameters
+    ----------
+    precision : (k, k)
+        What normal figures would add to the precision of the scores, which is one by itself.
+    pull : (k,)
+        That precision times the scores which the figures alone would give.
+    """
+
+    def density(value: TensorVariable, *_: Any) -> TensorVariable:
+        return pm.logp(pm.Normal.dist(), value).sum()
+
+    def forward(root: np.ndarray, *_: Any, rng: np.random.Generator, size: Any) -> np.ndarray:
+        return rng.normal(size=root.shape[:-1])
+
+    root = cholesky(precision + pt.eye(len(pm.modelcontext(None).coords[dims])))
+    return pm.CustomDist(
+        name,
+        root,
+        solve_triangular(root, pull, lower=True),
+        logp=density,
+        random=forward,
+        signature="(k,k),(k)->(k)",
+        dims=dims,
+        default_transform=_Conditioned(),
+    )
+
+
+class _Conditioned(Transform):
+    """Scores by how far they lie from where figures pull them, in units of what is left open.
+
+    Its inputs are those of the scores: the lower Cholesky factor of their precision given the
+    figures, and the pull divided by it.
+    """
+
+    name = "conditioned"
+    ndim_supp = 1
+
+    def forward(self, value: Any, *inputs: Any) -> Any:
+        """The free values."""
+        root, pull = inputs[-2:]
+        return pt.dot(root.T, value) - pull
+
+    def backward(self, value: Any, *inputs: Any) -> Any:
+        """The scores."""
+        root, pull = inputs[-2:]
+        return solve_triangular(root.T, value + pull, lower=False)
+
+    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
+        """Log of the determinant of `backward`."""
+        return -pt.log(pt.diagonal(inputs[-2])).sum()

@@ -46,6 +46,7 @@ from models.inadequacy_data import (
     describe_inspections,
     observe_inadequacy,
 )
+from models.inadequacy_effects import shown_effects
 from models.inadequacy_scores import SAMPLES, declared_scores, scored
 from models.priors import Prior, draw_from
 from models.rates import spans, three_figures
@@ -263,10 +264,8 @@ def build(
     la = observations.las.index.get_indexer(rows["la"])
     with pm.Model(coords=coords(observations, options)) as model:
         # frameworks
-        log_odds = draw_from(priors["level"])
         several = len(observations.frameworks) > 1
-        if several:
-            log_odds += draw_from(priors["framework_effect"], dims="framework")[framework]
+        log_odds = _by_framework("", several, priors)[framework]
         # local authorities
         if options.region_effect == "pooled":
             regions = pd.Index(model.coords["region"])
@@ -276,18 +275,31 @@ def build(
             log_odds += _pooled("la_effect", "la_effect_sd", priors, "la")[la]
         # predictors
         figures = _drawn_figures(observations)
-        log_odds += pt.dot(figures, predictor_effects(options.shrinkage, priors))
+        shown = None if options.shrinkage == "normal" else shown_effects(observations)
+        log_odds += pt.dot(figures, predictor_effects(options.shrinkage, priors, shown))
         # likelihood
         _judged("y", log_odds, observations, options, priors)
         # deprivation alone
         if has_alone(options):
-            alone = draw_from(_alone(priors["level"]))
-            if several:
-                effect = draw_from(_alone(priors["framework_effect"]), dims="framework")
-                alone += effect[framework]
+            alone = _by_framework("alone_", several, priors)[framework]
             slope = draw_from(priors["alone_deprivation_effect"])
             _judged("alone_y", alone + slope * figures[:, -1], observations, options, priors)
     return model
+
+
+def _by_framework(start: str, several: bool, priors: Mapping[str, Prior]) -> pt.TensorVariable:
+    """Log odds of each framework with average figures, (framework,); drawn as they are, for
+    judgements show them more clearly than the level that they lie around.
+    """
+    level = draw_from(replace(priors["level"], name=f"{start}level"))
+    if not several:
+        return level[None]
+    prior = priors["framework_effect"].parameters
+    own = pm.Normal(
+        f"{start}framework_level", level + prior["mu"], prior["sigma"], dims="framework"
+    )
+    pm.Deterministic(f"{start}framework_effect", own - level, dims="framework")
+    return own
 
 
 def _alone(prior: Prior) -> Prior:
@@ -689,7 +701,9 @@ def blocks(options: InadequacyOptions) -> tuple[Block, ...]:
     shrunk = tuple(name for names in PRIORS_OF.values() for name in names)
     return (
         Block("predictors", ("predictor_effect", "effect_z", *dict.fromkeys(shrunk))),
-        Block("frameworks and grades", ("level", "framework_effect", "grade_gap")),
+        Block(
+            "frameworks and grades", ("level", "framework_level", "framework_effect", "grade_gap")
+        ),
         Block(
             "regions and authorities",
             ("region_effect_z", "region_sd", "la_effect_z", "la_effect_sd"),
@@ -699,6 +713,7 @@ def blocks(options: InadequacyOptions) -> tuple[Block, ...]:
             "deprivation alone",
             (
                 "alone_level",
+                "alone_framework_level",
                 "alone_framework_effect",
                 "alone_deprivation_effect",
                 "alone_grade_gap",

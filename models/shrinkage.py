@@ -15,9 +15,12 @@ from typing import Literal
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from pytensor.tensor.variable import TensorVariable
 
+from models.around_data import scores_around_data
 from models.priors import Prior, draw_from
 
+Shown = TensorVariable | np.ndarray
 Shrinkage = Literal["r2d2", "horseshoe", "normal"]
 # What each calls for, beside the standard scores `effect_z` of the first two.
 PRIORS_OF: dict[str, tuple[str, ...]] = {
@@ -28,17 +31,26 @@ PRIORS_OF: dict[str, tuple[str, ...]] = {
 LATENT_VARIANCE = np.pi**2 / 3
 
 
-def predictor_effects(shrinkage: Shrinkage, priors: Mapping[str, Prior]) -> pt.TensorVariable:
-    """Effects (predictor,) called ``predictor_effect``."""
+def predictor_effects(
+    shrinkage: Shrinkage,
+    priors: Mapping[str, Prior],
+    shown: tuple[Shown, Shown] | None = None,
+) -> TensorVariable:
+    """Effects (predictor,) called ``predictor_effect``.
+
+    ``shown`` is what data show of them, roughly: a precision (predictor, predictor), and that
+    precision times the effects that data alone would give. Only the speed of sampling hangs on it,
+    and that of effects of fixed size not even that.
+    """
     if shrinkage == "normal":
         return draw_from(priors["predictor_effect"], dims="predictor")
-    score = pm.Normal("effect_z", 0, 1, dims="predictor")
+    predictors = len(pm.modelcontext(None).coords["predictor"])
     if shrinkage == "r2d2":
         share = draw_from(priors["explained_share"])
         # A single predictor has all that is explained: nothing is left to draw.
-        several = len(pm.modelcontext(None).coords["predictor"]) > 1
-        part = draw_from(priors["variance_part"], dims="predictor") if several else 1.0
-        scale = pt.sqrt(LATENT_VARIANCE * share / (1 - share) * part)
+        part = draw_from(priors["variance_part"], dims="predictor") if predictors > 1 else 1.0
+        variance = LATENT_VARIANCE * share / (1 - share) * part
+        scale = pt.sqrt(variance) * pt.ones(predictors)
     else:
         shrunk = draw_from(priors["global_scale"]) * draw_from(
             priors["local_scale"], dims="predictor"
@@ -46,4 +58,10 @@ def predictor_effects(shrinkage: Shrinkage, priors: Mapping[str, Prior]) -> pt.T
         slab = draw_from(priors["slab_variance"])
         # Small scales stay as they are, large ones end at the slab's.
         scale = shrunk * pt.sqrt(slab / (slab + shrunk**2))
+    if shown is None:
+        shown = np.zeros((predictors, predictors)), np.zeros(predictors)
+    precision, pull = shown
+    score = scores_around_data(
+        "effect_z", scale[:, None] * precision * scale[None, :], scale * pull, dims="predictor"
+    )
     return pm.Deterministic("predictor_effect", score * scale, dims="predictor")
