@@ -6,7 +6,7 @@ rounding.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -44,6 +44,8 @@ SUMMARY_COLUMNS = (
 )
 # Quantities handled at once: a share for every thread also where a variable has few.
 _CHUNK = 32
+# Lags of autocorrelation looked at first.
+_LAGS = 128
 
 
 def convergence(draws: np.ndarray) -> dict[str, np.ndarray]:
@@ -57,14 +59,20 @@ def convergence(draws: np.ndarray) -> dict[str, np.ndarray]:
     -------
     dict of arrays (quantity,); NaN where a quantity does not vary or holds a non-finite draw.
     """
+    return _in_threads(_convergence, draws)
+
+
+def _in_threads(
+    work: Callable[[np.ndarray], dict[str, np.ndarray]], draws: np.ndarray
+) -> dict[str, np.ndarray]:
+    """What ``work`` says of each quantity, a chunk of them for each thread at a time."""
     chunks = [draws[start : start + _CHUNK] for start in range(0, len(draws), _CHUNK)]
     # Sorting and Fourier transforms leave the interpreter lock alone, so threads do help.
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        parts = list(threads.map(lambda chunk: _convergence(np.array(chunk, float)), chunks))
-    names = ("r_hat", "ess_bulk", "ess_tail", "mcse_mean")
+        parts = list(threads.map(lambda chunk: work(np.array(chunk, float)), chunks))
     if not parts:
-        return {name: np.empty(0) for name in names}
-    return {name: np.concatenate([part[name] for part in parts]) for name in names}
+        parts = [work(np.empty((0, 1, 1)))]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _convergence(draws: np.ndarray) -> dict[str, np.ndarray]:
@@ -79,11 +87,22 @@ def _convergence(draws: np.ndarray) -> dict[str, np.ndarray]:
         return result
     x = draws[usable]
     split = _split(x)
-    ranked = _rank_normal(split)
-    folded = _rank_normal(np.abs(split - np.median(split, axis=(1, 2), keepdims=True)))
+    order = np.argsort(split.reshape(len(x), -1), axis=1)
+    ordered = np.take_along_axis(split.reshape(len(x), -1), order, axis=1)
+    ranked = _normal_scores(order, ordered).reshape(split.shape)
+    middle = (ordered.shape[1] - 1) // 2, ordered.shape[1] // 2
+    median = (ordered[:, middle[0]] + ordered[:, middle[1]])[:, None] / 2
+    # Distances from the median fall, then rise: a sort that merges runs has little left to do.
+    from_median = np.abs(ordered - median)
+    again = np.argsort(from_median, axis=1, kind="stable")
+    folded = _normal_scores(
+        np.take_along_axis(order, again, axis=1), np.take_along_axis(from_median, again, axis=1)
+    ).reshape(split.shape)
     result["r_hat"][usable] = np.maximum(_r_hat(ranked), _r_hat(folded))
     result["ess_bulk"][usable] = _ess(ranked)
-    low, high = np.quantile(x, [0.05, 0.95], axis=(1, 2), keepdims=True)
+    if x[0].size != split[0].size:
+        ordered = np.sort(x.reshape(len(x), -1), axis=1)
+    low, high = (_sorted_quantile(ordered, p)[:, None, None] for p in (0.05, 0.95))
     result["ess_tail"][usable] = np.minimum(_ess(_split(x <= low)), _ess(_split(x <= high)))
     sd = x.std(axis=(1, 2), ddof=1)
     result["mcse_mean"][usable] = sd / np.sqrt(_ess(split))
@@ -96,24 +115,24 @@ def _split(draws: np.ndarray) -> np.ndarray:
     return np.concatenate([draws[:, :, :half], draws[:, :, -half:]], axis=1)
 
 
-def _rank_normal(draws: np.ndarray) -> np.ndarray:
-    """Normal scores of ranks over all chains; equal draws share the mean of their ranks."""
-    flat = draws.reshape(len(draws), -1)
-    rows, length = flat.shape
-    order = np.argsort(flat, axis=1)
-    ordered = np.take_along_axis(flat, order, axis=1)
+def _normal_scores(order: np.ndarray, ordered: np.ndarray) -> np.ndarray:
+    """Normal scores of the ranks of each row's draws, given what sorts them and them sorted; equal
+    draws share the mean of their ranks.
+    """
+    rows, length = ordered.shape
+    # Ranks from nought are halves at the finest, so that a table has all their scores.
+    scores = ndtri((np.arange(2 * length - 1) / 2 + 0.625) / (length + 0.25))
     differs = np.ones((rows, length), bool)
     differs[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    starts = np.flatnonzero(differs)
-    runs = np.diff(starts, append=rows * length)
-    # Ranks from nought are halves at the finest, so that a table has all their scores.
-    twice_rank = 2 * (starts % length) + runs - 1
-    scores = ndtri((np.arange(2 * length - 1) / 2 + 0.625) / (length + 0.25))
+    by_rank = np.broadcast_to(scores[::2], (rows, length))
+    if not differs.all():
+        starts = np.flatnonzero(differs)
+        runs = np.diff(starts, append=rows * length)
+        twice_rank = 2 * (starts % length) + runs - 1
+        by_rank = np.repeat(scores[twice_rank], runs).reshape(rows, length)
     result = np.empty((rows, length))
-    np.put_along_axis(
-        result, order, np.repeat(scores[twice_rank], runs).reshape(rows, length), axis=1
-    )
-    return result.reshape(draws.shape)
+    np.put_along_axis(result, order, by_rank, axis=1)
+    return result
 
 
 def _r_hat(draws: np.ndarray) -> np.ndarray:
@@ -126,17 +145,35 @@ def _r_hat(draws: np.ndarray) -> np.ndarray:
 
 def _ess(draws: np.ndarray) -> np.ndarray:
     """Effective sample size by Geyer's initial monotone sequence over split chains."""
-    draws = np.asarray(draws, float)
     count, chains, length = draws.shape
     if length < 4:
         return np.full(count, np.nan)
-    centred = draws - draws.mean(axis=2, keepdims=True)
+    means = draws.mean(axis=2)
     size = next_fast_len(2 * length, real=True)
-    spectrum = rfft(centred, n=size, axis=2)
-    power = (spectrum.real**2 + spectrum.imag**2).mean(axis=1)
-    covariance = irfft(power, n=size, axis=1)[:, :length] / length
+    spectrum = rfft(draws - means[:, :, None], n=size, axis=2).view(float)
+    power = np.einsum("ijk,ijk->ik", spectrum, spectrum) / chains
+    covariance = irfft(power[:, ::2] + power[:, 1::2], n=size, axis=1)[:, :length] / length
     within = covariance[:, 0] * length / (length - 1)
-    total = within * (length - 1) / length + draws.mean(axis=2).var(axis=1, ddof=1)
+    total = within * (length - 1) / length + means.var(axis=1, ddof=1)
+    # Nearly all sequences end within the first lags.
+    lags = min(length, _LAGS)
+    tau, ended = _autocorrelation_time(covariance[:, :lags], within, total)
+    if lags < length and not ended.all():
+        tau[~ended] = _autocorrelation_time(covariance[~ended], within[~ended], total[~ended])[0]
+    samples = chains * length
+    tau = np.maximum(tau, 1 / np.log10(samples))
+    # An indicator that never changes (a discrete quantity whose tail is one value) has nothing to
+    # lose by autocorrelation: every draw counts, as in ArviZ.
+    return np.where(total > 0, samples / tau, samples)
+
+
+def _autocorrelation_time(
+    covariance: np.ndarray, within: np.ndarray, total: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sum of autocorrelations (quantity,) from autocovariances (quantity, lag), and whether the
+    sequence ended before the lags did.
+    """
+    count, length = covariance.shape
     with np.errstate(divide="ignore", invalid="ignore"):
         rho = 1 - (within[:, None] - covariance) / total[:, None]
     rho[:, 0] = 1.0
@@ -144,9 +181,9 @@ def _ess(draws: np.ndarray) -> np.ndarray:
     pairs = max((length - 3) // 2, 1)
     sums = rho[:, : 2 * pairs + 2 : 2] + rho[:, 1 : 2 * pairs + 2 : 2]
     # The first pair always counts; after it, pairs count until one is negative, never rising.
-    alive = np.logical_and.accumulate(
-        np.r_["1", np.ones((count, 1), bool), sums[:, 1:pairs] > 0], axis=1
-    )
+    counts = np.ones((count, pairs), bool)
+    counts[:, 1:] = sums[:, 1:pairs] > 0
+    alive = np.logical_and.accumulate(counts, axis=1)
     after = alive.sum(axis=1, keepdims=True)
     monotone = np.minimum.accumulate(np.where(alive, sums[:, :pairs], np.inf), axis=1)
     tau = -1 + 2 * np.where(alive, monotone, 0.0).sum(axis=1)
@@ -155,11 +192,7 @@ def _ess(draws: np.ndarray) -> np.ndarray:
     even = np.take_along_axis(rho, 2 * after, axis=1)[:, 0]
     unended = np.take_along_axis(sums, after, axis=1)[:, 0] >= 0
     tau += np.where(unended, even, np.maximum(even, 0))
-    samples = chains * length
-    tau = np.maximum(tau, 1 / np.log10(samples))
-    # An indicator that never changes (a discrete quantity whose tail is one value) has nothing to
-    # lose by autocorrelation: every draw counts, as in ArviZ.
-    return np.where(total > 0, samples / tau, samples)
+    return tau, after[:, 0] < pairs
 
 
 def _scalars(array: xr.DataArray) -> Iterator[tuple[tuple[tuple[str, object], ...], int]]:
@@ -244,13 +277,23 @@ def _summary(array: xr.DataArray, estimand: Estimand) -> pd.DataFrame:
     if "draw" not in array.dims:
         return rows.assign(mean=stacked.to_numpy().ravel())
     draws = _by_quantity(stacked)
-    flat = np.sort(draws.reshape(len(draws), -1), axis=1)
-    tail = (1 - INTERVAL_WIDTH) / 2
-    rows["mean"], rows["sd"] = flat.mean(axis=1), flat.std(axis=1, ddof=1)
-    rows["lower"], rows["upper"] = _sorted_quantile(flat, tail), _sorted_quantile(flat, 1 - tail)
-    found = convergence(draws)
+    found = _in_threads(_described, draws)
+    rows["mean"], rows["sd"] = found["mean"], found["sd"]
+    rows["lower"], rows["upper"] = found["lower"], found["upper"]
     rows["interval"] = INTERVAL
     return rows.assign(**{name: found[name] for name in ("r_hat", "ess_bulk", "ess_tail")})
+
+
+def _described(draws: np.ndarray) -> dict[str, np.ndarray]:
+    """Convergence, mean, sd and interval."""
+    ordered = np.sort(draws.reshape(len(draws), -1), axis=1)
+    tail = (1 - INTERVAL_WIDTH) / 2
+    return _convergence(draws) | {
+        "mean": ordered.mean(axis=1),
+        "sd": ordered.std(axis=1, ddof=1),
+        "lower": _sorted_quantile(ordered, tail),
+        "upper": _sorted_quantile(ordered, 1 - tail),
+    }
 
 
 def _sorted_quantile(ordered: np.ndarray, p: float) -> np.ndarray:

@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -162,7 +162,7 @@ def _write_run(prepared: Prepared, folder: Path, command: str, most_cores: int) 
             if prior_predictive is not None:
                 prior_predictive = sampling.as_one(prior_predictive, observed)
         with stages("estimands and diagnostics"):
-            answer, diagnostics, summary = summaries()
+            found = summaries()
     with stages("judging"):
         tree = xr.DataTree.from_dict(
             {
@@ -179,18 +179,17 @@ def _write_run(prepared: Prepared, folder: Path, command: str, most_cores: int) 
         if prior_predictive is not None:
             tree["prior_predictive"] = xr.DataTree(prior_predictive)
         tree["criticism"] = xr.DataTree(criticise(tree))
-        gates = judge_computation(diagnostics, summary, statistics, config.gates)
+        gates = judge_computation(found.diagnostics, found.estimands, statistics, config.gates)
         coords = spec.coords(observations, options)
         check = check_inspections if "framework" in tree["constant_data"] else check_predictive
         checks = check(tree, coords, list(observations.las["region"]))
     with stages("writing"):
         (folder / "config.toml").write_text(tomli_w.dumps(experiment.resolved()))
-        diagnostics.to_csv(folder / "diagnostics.csv", index=False, float_format="%.6g")
-        summary.to_csv(folder / "estimands.csv", index=False, float_format="%.6g")
-        ranked = rank_authorities(answer.values, spec.declared_estimands(options))
-        write_ranks(ranked, folder)
+        found.diagnostics.to_csv(folder / "diagnostics.csv", index=False, float_format="%.6g")
+        found.estimands.to_csv(folder / "estimands.csv", index=False, float_format="%.6g")
+        write_ranks(found.ranks, folder)
         write_places(prepared.cube, folder)
-        store.write_json(folder / "spec.json", _spec_document(prepared, summary, answer))
+        store.write_json(folder / "spec.json", _spec_document(prepared, found))
         store.write_json(folder / "verdict.json", _verdict(gates, checks, tree, experiment))
         _write_trace(tree, folder / "trace.nc")
         store.write_json(
@@ -217,15 +216,29 @@ def _write_run(prepared: Prepared, folder: Path, command: str, most_cores: int) 
         )
 
 
-def _summarise(
-    prepared: Prepared, posterior: xr.Dataset, free: list[str]
-) -> tuple[Answer, pd.DataFrame, pd.DataFrame]:
+@dataclass(frozen=True)
+class Summaries:
+    """What a run folder says of its draws: tables, and the answer without its draws, which are
+    as many as the posterior's.
+    """
+
+    answer: Answer
+    diagnostics: pd.DataFrame
+    estimands: pd.DataFrame
+    ranks: pd.DataFrame
+
+
+def _summarise(prepared: Prepared, posterior: xr.Dataset, free: list[str]) -> Summaries:
     experiment, spec = prepared.experiment, prepared.experiment.spec
     options = experiment.options
+    declared = spec.declared_estimands(options)
     answer = spec.estimands(posterior, prepared.observations, options, experiment.priors)
-    diagnostics = diagnose(posterior, spec.blocks(options), free)
-    summary = summarise(answer.values, spec.declared_estimands(options), answer.not_estimable)
-    return answer, diagnostics, summary
+    return Summaries(
+        replace(answer, values={}),
+        diagnose(posterior, spec.blocks(options), free),
+        summarise(answer.values, declared, answer.not_estimable),
+        rank_authorities(answer.values, declared),
+    )
 
 
 def _hyperparameters(experiment: Experiment) -> tuple[str, ...]:
@@ -313,7 +326,7 @@ def _advisory(criticism: xr.Dataset) -> list[dict[str, Any]]:
     return rows
 
 
-def _spec_document(prepared: Prepared, summary: pd.DataFrame, answer: Any) -> dict[str, Any]:
+def _spec_document(prepared: Prepared, found: Summaries) -> dict[str, Any]:
     """`spec.json`: what the model is, in words and tables."""
     experiment, spec = prepared.experiment, prepared.experiment.spec
     options, observations = experiment.options, prepared.observations
@@ -323,7 +336,7 @@ def _spec_document(prepared: Prepared, summary: pd.DataFrame, answer: Any) -> di
         "model": spec.name,
         "title": spec.title,
         "question": experiment.config.question,
-        "answer": spec.answer(summary, observations, options),
+        "answer": spec.answer(found.estimands, observations, options),
         "outcome": _outcome(observations),
         "outcomes": _outcomes(observations),
         "exposure": spec.exposure(observations, options),
@@ -345,7 +358,7 @@ def _spec_document(prepared: Prepared, summary: pd.DataFrame, answer: Any) -> di
         "blocks": [asdict(block) for block in spec.blocks(options)],
         "hyperparameters": [name for name in _hyperparameters(experiment) if name in used],
         "estimands": [asdict(estimand) for estimand in spec.declared_estimands(options)],
-        "not_estimable": [asdict(item) for item in answer.not_estimable],
+        "not_estimable": [asdict(item) for item in found.answer.not_estimable],
         "notes": spec.notes(observations, options),
         "data": spec.describe(observations),
         "regimes": [asdict(regime) for regime in observations.regimes],
@@ -364,7 +377,7 @@ def _spec_document(prepared: Prepared, summary: pd.DataFrame, answer: Any) -> di
             }
             for row in observations.national_series.itertuples()
         ],
-        "regime_sensitivity": list(answer.regime_sensitivity),
+        "regime_sensitivity": list(found.answer.regime_sensitivity),
         "las": {
             str(code): {"name": row["name"], "region": row["region"]}
             for code, row in observations.las.iterrows()

@@ -21,6 +21,7 @@ multiplies every LA's rate alike. Cannot say why a rate moved, nor anything abou
 """
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -43,6 +44,7 @@ from models.likelihoods import (
 from models.priors import Prior, draw_from
 from models.rates import (
     annual_growth,
+    in_blocks,
     percent_change,
     percent_changes,
     ranks,
@@ -550,6 +552,16 @@ def estimands(
     priors: Mapping[str, Prior],
 ) -> Answer:
     """Draws of every estimand, from the posterior alone."""
+    rates = in_blocks(partial(_rates, observations=observations), posterior)
+    values, missing = _answers(rates["rate"], rates["national"], rates["spread"], options)
+    sensitivity = _by_offset_sd(posterior, values, options, priors)
+    return Answer(values, missing, sensitivity)
+
+
+def _rates(posterior: xr.Dataset, observations: CountObservations) -> dict[str, xr.DataArray]:
+    """Rates of LAs (chain, draw, la, year), and of the nation and their spread over LAs
+    (chain, draw, year).
+    """
     la_years, trend = observations.la_years, posterior["trend"]
     log_rate = posterior["la_level"] + trend.sel(year=la_years)
     if "la_slope" in posterior:
@@ -562,9 +574,7 @@ def estimands(
     if earlier:
         path = np.exp(trend.sel(year=earlier) - trend.sel(year=first, drop=True))
         national = xr.concat([national.sel(year=first, drop=True) * path, national], "year")
-    values, missing = _answers(rate, national, options)
-    sensitivity = _by_offset_sd(posterior, values, options, priors)
-    return Answer(values, missing, sensitivity)
+    return {"rate": rate, "national": national, "spread": spread(rate)}
 
 
 def true_estimands(
@@ -581,17 +591,18 @@ def true_estimands(
     if earlier:
         before = truth[f"{options.outcome}_national_rate"].rename(national_year="year")
         national = xr.concat([before.sel(year=earlier), national], "year")
-    return _answers(rate, national, options)[0]
+    return _answers(rate, national, spread(rate), options)[0]
 
 
 def _answers(
-    rate: xr.DataArray, national: xr.DataArray, options: TrendOptions
+    rate: xr.DataArray, national: xr.DataArray, between: xr.DataArray, options: TrendOptions
 ) -> tuple[dict[str, xr.DataArray], list[NotEstimable]]:
-    """Estimands from LA rates (..., la, year) and national rates (..., year), drawn or true."""
+    """Estimands from LA rates (..., la, year), national ones and the spread ``between`` LAs
+    (..., year), drawn or true.
+    """
     multiplier, _ = scale(options)
     years, la_years = ([int(y) for y in array["year"]] for array in (national, rate))
     first, last = years[0], years[-1]
-    between = spread(rate)
     rank = ranks(rate.isel(year=-1, drop=True))
     values = {
         "national_rate": multiplier * national,
