@@ -52,6 +52,7 @@ from models.joint import (
     clear_first,
     correlated_levels,
     correlation_factor,
+    figures_by_year,
     pairs,
     pooled_slopes,
     shared_scatter,
@@ -473,12 +474,10 @@ def build(
         la = observations.las.index.get_indexer(cells["la"])
         year = pd.Index(years).get_indexer(cells["year"])
         outcome = pd.Index(outcomes).get_indexer(cells["outcome"])
-        has_figures = np.array(
-            [[y in observations.years_of[name] for y in years] for name in outcomes]
-        )
+        figures = figures_by_year(cells, outcomes, years)
         # national
         outcome_level = draw_from(priors[_level_prior(options)], dims="outcome")
-        path = centred_paths(priors["year_step"], years, has_figures, dims=("outcome", "step"))
+        path = centred_paths(priors["year_step"], years, figures, dims=("outcome", "step"))
         pm.Deterministic("year_path", path, dims=("outcome", "year"))
         # predictors
         gradient = _gradient(observations, options, priors)

@@ -13,6 +13,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from models.priors import Prior, draw_from
+from models.yearly_steps import by_figures, path_of_steps
 
 
 def year_walk(
@@ -21,6 +22,7 @@ def year_walk(
     centre: Sequence[bool],
     offset: pt.TensorVariable,
     *,
+    figures: np.ndarray,
     steps_are_clear: bool,
 ) -> pt.TensorVariable:
     """A random walk over ``years`` plus ``offset``: the path as printed; both of shape (year,).
@@ -30,18 +32,24 @@ def year_walk(
     of the same year cannot be told apart. The path's mean over the years marked in ``centre`` is
     zero, which makes the national level nearly independent of the steps.
 
-    Steps are drawn on their own scale where many authorities show them clearly, and as standard
-    scores where few do; the density is the same.
+    Steps are drawn on their own scale where many authorities show them clearly, rotated by how many
+    ``figures`` (year,) do, and as standard scores where few do; the density is the same.
     """
     gaps = np.diff(np.asarray(years, float))
+    path = path_of_steps(len(gaps), np.asarray(centre, float))
     step_sd = draw_from(priors["trend_step_sd"])
     if steps_are_clear:
-        step = pm.Normal("trend_step", pt.diff(offset), step_sd * np.sqrt(gaps), dims="step")
+        step = pm.Normal(
+            "trend_step",
+            pt.diff(offset),
+            step_sd * np.sqrt(gaps),
+            dims="step",
+            default_transform=by_figures(path, figures, gaps),
+        )
     else:
         score = pm.Normal("trend_step_z", 0, 1, dims="step")
         step = pt.diff(offset) + step_sd * np.sqrt(gaps) * score
-    path = pt.concatenate([pt.zeros(1), pt.cumsum(step)])
-    return path - path[np.flatnonzero(centre)].mean()
+    return pt.dot(path, step)
 
 
 def correlated_level_and_slope(

@@ -62,6 +62,7 @@ from models.funnel_levels import LEAST, shown_levels, stages_before
 from models.joint import (
     centred_paths,
     correlation_factor,
+    figures_by_year,
     pairs,
 )
 from models.likelihoods import dispersion_of, negative_binomial_counts
@@ -415,19 +416,18 @@ def _rates_and_shares(
 
 def _paths(observations: FunnelCounts, priors: Mapping[str, Prior]) -> pt.TensorVariable:
     """Path of each outcome, (outcome, year), mean zero over the years of its own figures."""
-
-    def known(names: Sequence[str]) -> np.ndarray:
-        years = observations.years
-        return np.array([[year in observations.years_of[name] for year in years] for name in names])
-
     years = observations.years
+
+    def figures(names: Sequence[str]) -> np.ndarray:
+        return figures_by_year(observations.cells, names, years)
+
     rates = centred_paths(
-        priors["year_step"], years, known([REFERRALS, *observations.flows]), dims=("rate", "step")
+        priors["year_step"], years, figures([REFERRALS, *observations.flows]), dims=("rate", "step")
     )
     if not observations.shares:
         return rates
     shares = centred_paths(
-        priors["share_year_step"], years, known(observations.shares), dims=("share", "step")
+        priors["share_year_step"], years, figures(observations.shares), dims=("share", "step")
     )
     return _side_by_side(rates, shares)
 

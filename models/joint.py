@@ -16,6 +16,7 @@ import pytensor.tensor as pt
 from models.priors import Prior, draw_from
 from models.replaceable import decided_by_data
 from models.spatial import SpatialBasis
+from models.yearly_steps import by_figures, path_of_steps
 
 # With fewer authorities the correlations between outcomes are known so little that levels given the
 # outcomes before may have no spread left.
@@ -168,23 +169,29 @@ def smooth_scores(
     return pt.sqrt(share) * smooth, 1 - share * basis.has_neighbours.astype(float)
 
 
+def figures_by_year(
+    cells: pd.DataFrame, outcomes: Sequence[str], years: Sequence[int]
+) -> np.ndarray:
+    """How many authorities have a figure, (outcome, year)."""
+    count = cells.groupby(["outcome", "year"]).size().unstack(fill_value=0)
+    return count.reindex(index=list(outcomes), columns=list(years), fill_value=0).to_numpy(float)
+
+
 def centred_paths(
-    prior: Prior, years: Sequence[int], known: np.ndarray, *, dims: tuple[str, str]
+    prior: Prior, years: Sequence[int], figures: np.ndarray, *, dims: tuple[str, str]
 ) -> pt.TensorVariable:
     """A path over ``years`` for each outcome, (outcome, year), as yearly steps of the prior's size.
 
-    Its mean over the years in which the outcome has figures, ``known`` (outcome, year), is zero:
+    Its mean over the years in which the outcome has ``figures`` (how many; outcome, year) is zero:
     the level then is the average of those years, whichever they are. Steps are wider where a year
     is missing between two.
     """
-    known = np.asarray(known, float)
+    known = (figures > 0).astype(float)
     if len(years) < 2:
         return pt.zeros(known.shape)
-    gaps = np.diff(np.asarray(years, float))
-    step = draw_from(prior, dims=dims) * np.sqrt(gaps)
-    path = pt.concatenate([pt.zeros((len(known), 1)), pt.cumsum(step, axis=1)], axis=1)
-    weight = known / known.sum(axis=1, keepdims=True)
-    return path - (path * weight).sum(axis=1, keepdims=True)
+    path = path_of_steps(len(years) - 1, known) * np.sqrt(np.diff(np.asarray(years, float)))
+    step = draw_from(prior, dims=dims, default_transform=by_figures(path, figures))
+    return (path * step[:, None, :]).sum(axis=-1)
 
 
 def pooled_slopes(priors: Mapping[str, Prior], *, pooled: bool, dims: str) -> pt.TensorVariable:

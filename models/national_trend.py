@@ -348,11 +348,15 @@ def _printed_path(
     years = np.asarray(observations.years, float)
     has_las = np.isin(observations.years, observations.la_years)
     if options.trend == "random_walk":
+        shown = observations.cells.groupby("year").size().reindex(observations.years, fill_value=0)
+        # A national total shows its year no less clearly than figures of all authorities do.
+        in_total = np.isin(observations.years, observations.national.index)
         return year_walk(
             priors,
             observations.years,
             list(has_las),
             offset,
+            figures=np.where(in_total, len(observations.las), shown.to_numpy(float)),
             steps_are_clear=len(observations.las) >= MANY_LAS,
         )
     if options.trend == "free":
