@@ -171,11 +171,21 @@ def _about(settings: Settings) -> str:
     )
 
 
+def _acceptance() -> str:
+    unlike = [
+        f"{task.own_target_accept:g} with our model and {task.target_accept:g} with others' "
+        f"({task.name}), for theirs diverge below that"
+        for task in TASKS.values()
+        if task.own_target_accept != task.target_accept
+    ]
+    return f"Acceptance asked for: {'; '.join(['0.8', *unlike])}.\n"
+
+
 def _page(bench: Bench, settings: Settings, *, quick: bool) -> str:
     parts = [HEADER]
     if quick:
         parts.append("**A quick run on a small world: its numbers say nothing about speed.**\n")
-    parts.append(_about(settings))
+    parts += [_about(settings), _acceptance()]
     parts.append(
         "![Smallest ESS per second by tool](benchmarks/ess_per_second.svg)\n\n"
         "Medians over rounds; every fit is in `benchmarks/fits.csv`.\n"

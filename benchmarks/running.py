@@ -30,6 +30,8 @@ LABELS = {
     "numpyro": "numpyro, hand-written",
 }
 _NEEDS = {"stan": "stan", "numpyro": "numpyro"}
+# Tools that sample the project's own model.
+OUR_MODEL = ("ours", "pymc")
 # Bambi's formulas cannot say the same model.
 OTHER_DENSITY = ("bambi",)
 
@@ -101,7 +103,7 @@ def run(task: Task, tool: str, folder: Path, settings: Settings, *, repeat: int,
         "tune": settings.tune,
         "chains": settings.chains,
         "cores": settings.cores,
-        "target_accept": task.target_accept,
+        "target_accept": task.own_target_accept if tool in OUR_MODEL else task.target_accept,
         "variables": [*task.compared, *task.other],
     }
     (work / "job.json").write_text(json.dumps(job))
