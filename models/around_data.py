@@ -48,7 +48,11 @@ def drawn_around_data(
 
 
 def correlated_around_data(
-    names: Sequence[str], mean: TensorVariable, factor: TensorVariable, shown: Shown
+    names: Sequence[str],
+    mean: TensorVariable,
+    factor: TensorVariable,
+    shown: Shown,
+    spread: TensorVariable | float = 1.0,
 ) -> list[TensorVariable]:
     """Levels of several outcomes called ``names``, each (la,), under one multivariate normal.
 
@@ -58,18 +62,21 @@ def correlated_around_data(
         What the levels lie around.
     factor : (outcome, outcome)
         Lower Cholesky factor of their covariance.
+    spread : (la,) or 1
+        How far an authority's levels lie from their mean, in units of that covariance.
 
-    Levels are ``mean + factor u`` with u standard normal. Given figures of normal error u is normal
-    too; going backwards its elements are conditioned one after the other on those before them,
-    which gives each the centre and width around which it is drawn.
+    Levels are ``mean + spread factor u`` with u standard normal. Given figures of normal error u is
+    normal too; going backwards its elements are conditioned one after the other on those before
+    them, which gives each the centre and width around which it is drawn.
     """
     size = len(names)
     seen = pt.atleast_2d(pt.as_tensor(shown.mean)), pt.atleast_2d(pt.as_tensor(shown.precision))
     of = np.eye(size) if shown.of is None else shown.of
     weight = pt.dot(of, factor)
+    known = seen[1] * spread**2
     products = (weight[:, :, None] * weight[:, None, :]).reshape((size, size * size))
-    precision = pt.dot(products.T, seen[1]).reshape((size, size, -1)) + np.eye(size)[:, :, None]
-    pull = pt.dot(weight.T, seen[1] * (seen[0] - pt.dot(of, mean)))
+    precision = pt.dot(products.T, known).reshape((size, size, -1)) + np.eye(size)[:, :, None]
+    pull = pt.dot(weight.T, seen[1] * spread * (seen[0] - pt.dot(of, mean)))
     given_before = []
     for k in reversed(range(size)):
         own, before = precision[k, k], precision[k, :k]
@@ -79,12 +86,12 @@ def correlated_around_data(
         precision = precision[:k, :k] - rest[:, None, :] * before[None, :, :]
     scores: list[TensorVariable] = []
     for name, (own, before, pull_k) in zip(names, reversed(given_before), strict=True):
-        known = pull_k - (before * pt.stack(scores)).sum(axis=0) if scores else pull_k
+        pulled = pull_k - (before * pt.stack(scores)).sum(axis=0) if scores else pull_k
         root = pt.sqrt(own)
-        raw = pm.Normal(f"{name}_raw", -known / root, root, dims="la")
+        raw = pm.Normal(f"{name}_raw", -pulled / root, root, dims="la")
         drawn_in_place_of(name)
-        scores.append(known / own + raw / root)
-    levels = mean + pt.dot(factor, pt.stack(scores))
+        scores.append(pulled / own + raw / root)
+    levels = mean + spread * pt.dot(factor, pt.stack(scores))
     return [pm.Deterministic(name, levels[k], dims="la") for k, name in enumerate(names)]
 
 

@@ -25,7 +25,6 @@ nor whether deprivation or something that goes with it makes the difference.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
@@ -45,12 +44,12 @@ from data_prep.joint_observations import (
     read_deprivation,
     without_authorities,
 )
+from models.around_data import correlated_around_data
+from models.deprivation_levels import shown_levels
 from models.effects import authority_scatter, scatter_spread_prior, slopes_are_clear
 from models.gradients import PERCENTILES, fifths, observed_ratio, slope_index, weighted_by_fifth
 from models.joint import (
     centred_paths,
-    clear_first,
-    correlated_levels,
     correlation_factor,
     figures_by_year,
     pairs,
@@ -483,18 +482,25 @@ def build(
         gradient = _gradient(observations, options, priors)
         expected = outcome_level[None, :] + gradient + _adjusted(observations, options, priors)
         # local authorities
-        level = pt.stack(_levels(observations, options, priors, expected), axis=1)
+        scatter = _scatter(options, priors, len(outcomes))
+        variance = scatter.T**2
+        busy = None
+        if options.busy_years == "shared":
+            busy, loading = shared_scatter(priors, dims=("la", "year"))
+            variance += loading**2 if variance.ndim == 1 else loading[:, None] ** 2
+        level = pt.stack(_levels(observations, options, priors, expected, variance), axis=1)
         # likelihood
         log_mean = np.log(cells["exposure"].to_numpy()) + level[la, outcome] + path[outcome, year]
         if options.la_effect == "level_and_slope":
             time = np.asarray(cells["year"], float) - _middle_years(observations)[outcome]
             log_mean += pt.stack(_slopes(observations, options, priors), axis=1)[la, outcome] * time
-        if options.busy_years == "shared":
-            log_mean += shared_scatter(priors, dims=("la", "year"))[la, year, outcome]
+        if busy is not None:
+            log_mean += busy[la, year, outcome]
+        dispersion = dispersion_of(scatter)
         negative_binomial_counts(
             "y",
             log_mean=log_mean,
-            dispersion=_dispersion(options, priors, la, outcome),
+            dispersion=dispersion[outcome] if scatter.ndim == 1 else dispersion[la, outcome],
             lower=cells["lower"].to_numpy(),
             upper=cells["upper"].to_numpy(),
             dims="obs",
@@ -502,17 +508,16 @@ def build(
     return model
 
 
-def _dispersion(
-    options: DeprivationOptions, priors: Mapping[str, Prior], la: np.ndarray, outcome: np.ndarray
+def _scatter(
+    options: DeprivationOptions, priors: Mapping[str, Prior], outcomes: int
 ) -> pt.TensorVariable:
-    """Dispersion of each cell, given its authority and outcome by position."""
+    """Scatter around the model, (outcome,), or (la, outcome) where each authority has its own."""
     if options.scatter == "none":
-        return dispersion_of(pt.zeros(len(outcome)))
+        return pt.zeros(outcomes)
     common = draw_from(priors["scatter_sd"], dims="outcome")
     if options.scatter == "common":
-        return dispersion_of(common)[outcome]
-    own = authority_scatter(priors, common[None, :], dims=("la", "outcome"))
-    return dispersion_of(own)[la, outcome]
+        return common
+    return authority_scatter(priors, common[None, :], dims=("la", "outcome"))
 
 
 def constant_data(observations: DeprivationCounts) -> xr.Dataset:
@@ -571,27 +576,22 @@ def _adjusted(
     return pt.dot(terms.to_numpy(), effect)
 
 
-def _are_clear(observations: DeprivationCounts) -> dict[str, bool]:
-    """Whether each outcome's levels show clearly, clear ones first."""
-    tables = {name: partial(_log_rates, observations, name) for name in observations.outcomes}
-    return clear_first(tables, observations.deprivation)
-
-
 def _levels(
     observations: DeprivationCounts,
     options: DeprivationOptions,
     priors: Mapping[str, Prior],
     expected: pt.TensorVariable,
+    variance: pt.TensorVariable,
 ) -> list[pt.TensorVariable]:
-    """Level of each LA around what is expected of it, one tensor (la,) for each outcome."""
+    """Level of each LA around what is ``expected`` of it, one tensor (la,) for each outcome;
+    ``variance`` of one year's log rate around it, (outcome,) or (outcome, la).
+    """
     outcomes = observations.outcomes
-    clear = _are_clear(observations)
-    sd = draw_from(priors["la_level_sd"], dims="outcome")
-    factor = None
+    factor = draw_from(priors["la_level_sd"], dims="outcome", may_vanish=True)[:, None]
     if len(outcomes) > 1:
-        order = [outcomes.index(name) for name in clear]
-        factor = correlation_factor(priors["la_level_correlation"], order, dims="pair")
-    mean, structured, own_share = expected, None, 1.0
+        correlation = priors["la_level_correlation"]
+        factor *= correlation_factor(correlation, len(outcomes), dims="pair")
+    mean, spread = expected, 1.0
     if options.level_structure == "regions":
         region_sd = draw_from(priors["region_sd"], dims="outcome")
         regions = sorted(observations.las["region"].unique())
@@ -605,18 +605,10 @@ def _levels(
             draw_from(priors["smooth_share"]),
             dims=("smooth_component", "outcome"),
         )
-    place = {name: k for k, name in enumerate(outcomes)}
-    levels = correlated_levels(
-        list(clear),
-        mean=[mean[:, place[name]] for name in clear],
-        sd=sd[np.array([place[name] for name in clear])],
-        factor=factor,
-        structured=structured,
-        own_share=own_share,
-        are_clear=list(clear.values()),
-    )
-    by_name = dict(zip(clear, levels, strict=True))
-    return [by_name[name] for name in outcomes]
+        mean, spread = expected + pt.dot(structured, factor.T), pt.sqrt(own_share)
+    names = [f"la_level_{name}" for name in outcomes]
+    shown = shown_levels(observations, variance)
+    return correlated_around_data(names, mean.T, factor, shown, spread)
 
 
 def _middle_years(observations: DeprivationCounts) -> np.ndarray:
@@ -1026,7 +1018,7 @@ def blocks(options: DeprivationOptions) -> tuple[Block, ...]:
             "local authorities",
             (
                 *(f"la_level_{name}" for name in outcomes),
-                *(f"la_level_z_{name}" for name in outcomes),
+                *(f"la_level_{name}_raw" for name in outcomes),
                 "la_level_sd",
                 "la_level_correlation_raw",
             ),

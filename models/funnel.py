@@ -443,8 +443,7 @@ def _levels(
     """Level of each LA around what is expected of it, (la, outcome)."""
     factor = pt.eye(len(outcomes))
     if options.correlation == "between_gates":
-        order = range(len(outcomes))
-        factor = correlation_factor(priors["la_level_correlation"], order, dims="pair")
+        factor = correlation_factor(priors["la_level_correlation"], len(outcomes), dims="pair")
     levels = correlated_around_data(
         [f"la_level_{name}" for name in outcomes],
         expected.T,

@@ -32,8 +32,29 @@ def test_levels_are_the_same_whatever_figures_show(shown: Shown) -> None:
     assert np.corrcoef(values.T)[0, 1] == pytest.approx(0.7, abs=0.05)
 
 
+def test_areas_with_a_structured_part_keep_their_variance() -> None:
+    """What their mean already takes of the variance is left out of the spread."""
+    share = np.repeat([0.0, 0.7], LAS // 2)
+    structured = np.sqrt(share) * (FACTOR @ np.random.default_rng(2).normal(size=(2, LAS)))
+    with pm.Model(coords={"la": list(range(LAS))}):
+        levels = correlated_around_data(
+            ["a", "b"],
+            pt.as_tensor(structured),
+            pt.as_tensor(FACTOR),
+            SHOWN["much"],
+            np.sqrt(1 - share),
+        )
+        values = draw(pt.stack(levels, axis=1), draws=1).reshape(LAS, 2)
+    for part in (values[: LAS // 2], values[LAS // 2 :]):
+        assert part.std(axis=0) == pytest.approx([0.5, 2], rel=0.08)
+        assert np.corrcoef(part.T)[0, 1] == pytest.approx(0.7, abs=0.06)
+
+
+@pytest.mark.parametrize("spread", [1.0, np.linspace(0.2, 1.0, 20)], ids=["alike", "by area"])
 @pytest.mark.parametrize("size", [1e-3, 1.0, 10.0])
-def test_scores_are_standard_normal_given_normal_figures(size: float) -> None:
+def test_scores_are_standard_normal_given_normal_figures(
+    size: float, spread: float | np.ndarray
+) -> None:
     """Scales and levels are explored apart: scores do not hang on scales where figures are normal,
     also where an outcome's figures show the sum of two levels, or none at all.
     """
@@ -47,6 +68,7 @@ def test_scores_are_standard_normal_given_normal_figures(size: float) -> None:
             pt.as_tensor(rng.normal(size=(2, 20))),
             pt.as_tensor(size * FACTOR),
             Shown(seen, precision, of),
+            spread,
         )
         error = seen - pt.dot(of, pt.stack(levels))
         pm.Potential("figures", -0.5 * precision * error**2)

@@ -1,0 +1,71 @@
+"""What figures show of authorities' levels of each outcome in `deprivation`, roughly.
+
+Levels are explored around it (`models/around_data.py`); the density of the model does not change by
+it, only how fast it is explored.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from pytensor.tensor.variable import TensorVariable
+
+from models.around_data import Shown
+from models.replaceable import worked_out
+
+# No year tells a log rate closer than to a thousandth.
+_LEAST_VARIANCE = 1e-6
+
+
+class Counts(Protocol):
+    """What is needed of the observations."""
+
+    @property
+    def cells(self) -> pd.DataFrame: ...
+    @property
+    def las(self) -> pd.DataFrame: ...
+    @property
+    def outcomes(self) -> tuple[str, ...]: ...
+
+
+def shown_levels(observations: Counts, variance: TensorVariable | np.ndarray) -> Shown:
+    """Mean log rates of authorities, clear of the national path, and how well they are known, from
+    the data, or in a study from each data set; each (outcome, la).
+
+    ``variance`` is what the model gives the log rate of one year beside counting, (outcome,) or
+    (outcome, la).
+    """
+
+    def of(drawn: Mapping[str, np.ndarray] | None) -> np.ndarray:
+        return _shown(observations, None if drawn is None else drawn["y"])
+
+    shape = (3, len(observations.outcomes), len(observations.las))
+    found = worked_out("levels_shown", shape, of)
+    mean, years, counting = (found[k] for k in range(3))
+    each_year = variance[:, None] if variance.ndim == 1 else variance
+    return Shown(mean, years / (counting + each_year + _LEAST_VARIANCE))
+
+
+def _shown(observations: Counts, drawn: np.ndarray | None) -> np.ndarray:
+    """(3, outcome, la): log of the mean rate, years with figures, and the variance that counting
+    alone gives the log rate of one year. Intervals count as their midpoint.
+    """
+    cells = observations.cells
+    count = (cells["lower"] + cells["upper"]).to_numpy() / 2 if drawn is None else drawn
+    cells = cells.assign(log_rate=np.log((count + 0.5) / cells["exposure"]), chance=1 / (count + 1))
+    found = []
+    for name in observations.outcomes:
+        own = cells[cells["outcome"] == name]
+
+        def table(column: str, own: pd.DataFrame = own) -> pd.DataFrame:
+            by_year = own.pivot(index="la", columns="year", values=column)
+            return by_year.reindex(observations.las.index)
+
+        log_rate = table("log_rate")
+        log_rate = log_rate - log_rate.mean() + log_rate.stack().mean()
+        # As the likelihood goes by mean counts: a year out of proportion counts as a share of them.
+        level = np.log(log_rate.map(np.exp).mean(axis=1))
+        years, counting = log_rate.notna().sum(axis=1), table("chance").mean(axis=1)
+        found.append([level.fillna(0.0), years, counting.fillna(1.0)])
+    return np.moveaxis(np.array(found, float), 0, 1)
