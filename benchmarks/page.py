@@ -27,9 +27,10 @@ GRADIENT = 2.0
 HEADER = """# Speed beside other tools
 
 Written by `make bench`; do not edit. Data are simulated England, exact and complete counts. Every
-tool gets the same priors and, but for bambi, the same likelihood; peers get the parameterisation
-that samples best. Rounds take the tools in turn, each fit in a process of its own. The first round
-starts with no compiled code (cold), later rounds find what the first compiled (warm).
+tool gets the same priors and, but for bambi, the same likelihood; peers get the
+usual parameterisation that samples best, not ours (docs/decisions/parameterisation.md). Rounds take
+the tools in turn, each fit in a process of its own. The first round starts with no compiled code
+(cold), later rounds find what the first compiled (warm).
 
 *To draws* is the time from the start of the process to the last draw, *all* the time to its end:
 ours then also holds log likelihood, diagnostics, leave-one-out criticism, ranks and the report. ESS
