@@ -145,8 +145,8 @@ def _write_run(prepared: Prepared, folder: Path, command: str, most_cores: int) 
         posterior, statistics = sampling.sample(compiled, config.sampler, seeds[1], cores)
     free = [rv.name for rv in model.free_RVs]
     observed = [rv.name for rv in model.observed_RVs]
-    declared = _hyperparameters(experiment)
-    hyperparameters = [rv.name for rv in model.free_RVs if rv.name.removesuffix("_raw") in declared]
+    declared = _hyperparameters(experiment, observations)
+    hyperparameters = [name for name in free if name.removesuffix("_raw") in declared]
     with beside(lambda: _summarise(prepared, posterior, free), most_cores) as summaries:
         with stages("log likelihood and predictions"):
             # Both in one go, for they share most of the graph.
@@ -241,10 +241,12 @@ def _summarise(prepared: Prepared, posterior: xr.Dataset, free: list[str]) -> Su
     )
 
 
-def _hyperparameters(experiment: Experiment) -> tuple[str, ...]:
-    """Those of the model; where priors follow the data, every parameter that has one."""
+def _hyperparameters(experiment: Experiment, observations: Any) -> list[str]:
+    """Priors in use of what the model names; where priors follow the data, every prior in use."""
     spec = experiment.spec
-    return spec.hyperparameters if spec.declare_priors is None else tuple(experiment.priors)
+    declared = spec.hyperparameters if spec.declare_priors is None else tuple(experiment.priors)
+    used = spec.priors_used(experiment.options, observations)
+    return [name for name in declared if name in used]
 
 
 def _observed(model: Any) -> xr.Dataset:
@@ -356,7 +358,7 @@ def _spec_document(prepared: Prepared, found: Summaries) -> dict[str, Any]:
             for prior in (experiment.priors[name] for name in used)
         ],
         "blocks": [asdict(block) for block in spec.blocks(options)],
-        "hyperparameters": [name for name in _hyperparameters(experiment) if name in used],
+        "hyperparameters": _hyperparameters(experiment, observations),
         "estimands": [asdict(estimand) for estimand in spec.declared_estimands(options)],
         "not_estimable": [asdict(item) for item in found.answer.not_estimable],
         "notes": spec.notes(observations, options),

@@ -39,11 +39,11 @@ class Shown:
 
 
 def drawn_around_data(
-    name: str, centre: TensorVariable, scale: TensorVariable, shown: Shown
+    name: str, centre: TensorVariable, scale: TensorVariable, shown: Shown, dims: str = "la"
 ) -> TensorVariable:
-    """Levels called ``name``, (la,), under Normal(centre, scale)."""
+    """Levels called ``name``, along ``dims``, under Normal(centre, scale)."""
     mean = centre + pt.zeros((1, shown.mean.shape[-1]))
-    (level,) = correlated_around_data([name], mean, scale.reshape((1, 1)), shown)
+    (level,) = correlated_around_data([name], mean, scale.reshape((1, 1)), shown, dims=dims)
     return level
 
 
@@ -53,6 +53,7 @@ def correlated_around_data(
     factor: TensorVariable,
     shown: Shown,
     spread: TensorVariable | float = 1.0,
+    dims: str = "la",
 ) -> list[TensorVariable]:
     """Levels of several outcomes called ``names``, each (la,), under one multivariate normal.
 
@@ -88,11 +89,11 @@ def correlated_around_data(
     for name, (own, before, pull_k) in zip(names, reversed(given_before), strict=True):
         pulled = pull_k - (before * pt.stack(scores)).sum(axis=0) if scores else pull_k
         root = pt.sqrt(own)
-        raw = pm.Normal(f"{name}_raw", -pulled / root, root, dims="la")
+        raw = pm.Normal(f"{name}_raw", -pulled / root, root, dims=dims)
         drawn_in_place_of(name)
         scores.append(pulled / own + raw / root)
     levels = mean + spread * pt.dot(factor, pt.stack(scores))
-    return [pm.Deterministic(name, levels[k], dims="la") for k, name in enumerate(names)]
+    return [pm.Deterministic(name, levels[k], dims=dims) for k, name in enumerate(names)]
 
 
 def scores_around_data(

@@ -44,8 +44,8 @@ from data_prep.joint_observations import (
     read_deprivation,
     without_authorities,
 )
-from models.around_data import correlated_around_data
-from models.deprivation_levels import shown_levels
+from models.around_data import Shown, correlated_around_data
+from models.deprivation_levels import shown_levels, shown_slopes
 from models.effects import authority_scatter, scatter_spread_prior, slopes_are_clear
 from models.gradients import PERCENTILES, fifths, observed_ratio, slope_index, weighted_by_fifth
 from models.joint import (
@@ -478,9 +478,6 @@ def build(
         outcome_level = draw_from(priors[_level_prior(options)], dims="outcome")
         path = centred_paths(priors["year_step"], years, figures, dims=("outcome", "step"))
         pm.Deterministic("year_path", path, dims=("outcome", "year"))
-        # predictors
-        gradient = _gradient(observations, options, priors)
-        expected = outcome_level[None, :] + gradient + _adjusted(observations, options, priors)
         # local authorities
         scatter = _scatter(options, priors, len(outcomes))
         variance = scatter.T**2
@@ -488,7 +485,12 @@ def build(
         if options.busy_years == "shared":
             busy, loading = shared_scatter(priors, dims=("la", "year"))
             variance += loading**2 if variance.ndim == 1 else loading[:, None] ** 2
-        level = pt.stack(_levels(observations, options, priors, expected, variance), axis=1)
+        sd = draw_from(priors["la_level_sd"], dims="outcome", may_vanish=True)
+        shown = shown_levels(observations, variance)
+        # predictors
+        gradient = _gradient(observations, options, priors, shown, sd)
+        expected = outcome_level[None, :] + gradient + _adjusted(observations, options, priors)
+        level = pt.stack(_levels(observations, options, priors, expected, sd, shown), axis=1)
         # likelihood
         log_mean = np.log(cells["exposure"].to_numpy()) + level[la, outcome] + path[outcome, year]
         if options.la_effect == "level_and_slope":
@@ -553,12 +555,19 @@ def _bend(x: np.ndarray, around: np.ndarray) -> np.ndarray:
 
 
 def _gradient(
-    observations: DeprivationCounts, options: DeprivationOptions, priors: Mapping[str, Prior]
+    observations: DeprivationCounts,
+    options: DeprivationOptions,
+    priors: Mapping[str, Prior],
+    levels: Shown,
+    sd: pt.TensorVariable,
 ) -> pt.TensorVariable:
-    """What deprivation adds to log rates, (la, outcome)."""
+    """What deprivation adds to log rates, (la, outcome), given what figures show of the levels and
+    the ``sd`` (outcome,) of what else they differ by.
+    """
     x = observations.deprivation.to_numpy()
     score = covariate("deprivation_score", x)
-    slope = pooled_slopes(priors, pooled=_is_pooled(options), dims="outcome")
+    slopes = shown_slopes(levels, score, sd)
+    slope = pooled_slopes(priors, pooled=_is_pooled(options), shown=slopes, dims="outcome")
     gradient = score[:, None] * slope[None, :]
     if options.curvature:
         bend = draw_from(priors["deprivation_curvature"], dims="outcome")
@@ -581,13 +590,14 @@ def _levels(
     options: DeprivationOptions,
     priors: Mapping[str, Prior],
     expected: pt.TensorVariable,
-    variance: pt.TensorVariable,
+    sd: pt.TensorVariable,
+    shown: Shown,
 ) -> list[pt.TensorVariable]:
-    """Level of each LA around what is ``expected`` of it, one tensor (la,) for each outcome;
-    ``variance`` of one year's log rate around it, (outcome,) or (outcome, la).
+    """Level of each LA, with ``sd`` (outcome,) around what is ``expected`` of it, one tensor (la,)
+    for each outcome.
     """
     outcomes = observations.outcomes
-    factor = draw_from(priors["la_level_sd"], dims="outcome", may_vanish=True)[:, None]
+    factor = sd[:, None]
     if len(outcomes) > 1:
         correlation = priors["la_level_correlation"]
         factor *= correlation_factor(correlation, len(outcomes), dims="pair")
@@ -607,7 +617,6 @@ def _levels(
         )
         mean, spread = expected + pt.dot(structured, factor.T), pt.sqrt(own_share)
     names = [f"la_level_{name}" for name in outcomes]
-    shown = shown_levels(observations, variance)
     return correlated_around_data(names, mean.T, factor, shown, spread)
 
 
@@ -1006,6 +1015,7 @@ def blocks(options: DeprivationOptions) -> tuple[Block, ...]:
             "gradient",
             (
                 "deprivation_slope",
+                "deprivation_slope_raw",
                 "slope_mean",
                 "slope_spread",
                 "deprivation_curvature",

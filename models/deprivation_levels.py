@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 import pandas as pd
+import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
 from models.around_data import Shown
@@ -45,6 +46,19 @@ def shown_levels(observations: Counts, variance: TensorVariable | np.ndarray) ->
     mean, years, counting = (found[k] for k in range(3))
     each_year = variance[:, None] if variance.ndim == 1 else variance
     return Shown(mean, years / (counting + each_year + _LEAST_VARIANCE))
+
+
+def shown_slopes(levels: Shown, x: np.ndarray, sd: TensorVariable) -> Shown:
+    """Slope of each outcome's ``levels`` on deprivation ``x`` (la,) by least squares, and its
+    precision where they lie around it with ``sd`` (outcome,); both (outcome,).
+    """
+    known = pt.gt(levels.precision, 0)
+    number = pt.maximum(known.sum(axis=1, keepdims=True), 1)
+    off = known * (x - (known * x).sum(axis=1, keepdims=True) / number)
+    squares = (off**2).sum(axis=1)
+    slope = (off * levels.mean).sum(axis=1) / pt.maximum(squares, 1e-9)
+    variance = sd[:, None] ** 2 + 1 / pt.maximum(levels.precision, 1e-9)
+    return Shown(slope, squares**2 / pt.maximum((off**2 * variance).sum(axis=1), 1e-9))
 
 
 def _shown(observations: Counts, drawn: np.ndarray | None) -> np.ndarray:

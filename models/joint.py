@@ -7,6 +7,7 @@ import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 
+from models.around_data import Shown, drawn_around_data
 from models.priors import Prior, draw_from
 from models.spatial import SpatialBasis
 from models.yearly_steps import by_figures, path_of_steps
@@ -79,13 +80,17 @@ def centred_paths(
     return (path * step[:, None, :]).sum(axis=-1)
 
 
-def pooled_slopes(priors: Mapping[str, Prior], *, pooled: bool, dims: str) -> pt.TensorVariable:
-    """Deprivation slope of each outcome, drawn around a common mean or each on its own."""
+def pooled_slopes(
+    priors: Mapping[str, Prior], *, pooled: bool, shown: Shown, dims: str
+) -> pt.TensorVariable:
+    """Deprivation slope of each outcome, drawn around a common mean or each on its own; ``shown``
+    of them by the figures.
+    """
     if not pooled:
         return draw_from(priors["deprivation_slope"], dims=dims)
     mean = draw_from(priors["slope_mean"])
-    spread = draw_from(priors["slope_spread"])
-    return pm.Normal("deprivation_slope", mean, spread, dims=dims)
+    spread = draw_from(priors["slope_spread"], may_vanish=True)
+    return drawn_around_data("deprivation_slope", mean, spread, shown, dims)
 
 
 def shared_scatter(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.deprivation_levels import shown_levels
+from models.deprivation_levels import shown_levels, shown_slopes
 
 LAS, YEARS = 200, (2010, 2011, 2012, 2013)
 OUTCOMES = ("a", "b")
@@ -65,3 +65,29 @@ def test_authorities_with_fewer_figures_are_known_less_and_without_any_not_at_al
     assert precision[1, 1] == 0
     assert precision[0, 1] > 0
     assert precision[0, 0] < 0.5 * np.median(precision[0])
+
+
+def test_slopes_are_found_as_precisely_as_is_said() -> None:
+    """Levels lie around a line with sd .3; one outcome has figures of few authorities."""
+    x = np.random.default_rng(99).normal(size=LAS)
+    true, sd = np.array([0.2, -0.1]), np.array([0.3, 0.3])
+    scores = []
+    for seed in range(12):
+        rest = np.random.default_rng(seed).normal(0, 0.3, (2, LAS))
+        made = world(np.array([[-4.0], [-5.0]]) + true[:, None] * x + rest, seed)
+        few = (made.cells["outcome"] == "b") & (made.cells["la"] > "L13")
+        levels = shown_levels(World(made.cells[~few], made.las), SCATTER**2)
+        shown = shown_slopes(levels, x, sd)
+        mean, precision = (np.asarray(part.eval()) for part in (shown.mean, shown.precision))
+        scores.append((mean - true) * np.sqrt(precision))
+    assert precision[1] < 0.5 * precision[0]
+    assert np.std(scores) == pytest.approx(1.0, rel=0.33)
+
+
+def test_an_outcome_without_figures_shows_no_slope() -> None:
+    made = world(np.full((2, LAS), -5.0))
+    none = made.cells["outcome"] == "b"
+    levels = shown_levels(World(made.cells[~none], made.las), SCATTER**2)
+    shown = shown_slopes(levels, np.linspace(-1, 1, LAS), np.array([0.3, 0.3]))
+    assert shown.mean.eval()[1] == 0
+    assert shown.precision.eval()[1] == 0
