@@ -14,6 +14,12 @@ from models.around_data import Shown
 from models.replaceable import worked_out
 from models.timeliness_data import TimelinessObservations, acting_figures, clear_of_means
 
+# No year tells log odds closer than to a thousandth.
+_LEAST_VARIANCE = 1e-6
+
+# No year tells log odds closer than to a thousandth.
+_LEAST_VARIANCE = 1e-6
+
 
 def shown_slopes(observations: TimelinessObservations, scatter: TensorVariable) -> Shown:
     """Slope of each authority's log odds on its timeliness, both clear of the authority's mean and
@@ -25,7 +31,7 @@ def shown_slopes(observations: TimelinessObservations, scatter: TensorVariable) 
 
     found = worked_out("slopes_shown", (4, len(observations.las)), of)
     slope, squares, counting, stretch = (found[k] for k in range(4))
-    return Shown(slope, squares / (counting + stretch * scatter**2))
+    return Shown(slope, squares / (counting + stretch * scatter**2 + _LEAST_VARIANCE))
 
 
 def _slopes(observations: TimelinessObservations, drawn: Mapping[str, np.ndarray]) -> np.ndarray:

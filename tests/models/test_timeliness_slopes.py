@@ -2,10 +2,13 @@
 
 import numpy as np
 import pandas as pd
+import pymc as pm
+import pytensor.tensor as pt
 import pytest
 import xarray as xr
 
 from data_prep.simulated import SimulationOptions, build_simulated
+from models.replaceable import replaceable_data
 from models.timeliness import SPEC, TimelinessOptions
 from models.timeliness_data import TimelinessObservations, acting_figures
 from models.timeliness_slopes import _slopes, shown_slopes
@@ -50,6 +53,12 @@ def test_scatter_makes_slopes_less_clear(observations: TimelinessObservations) -
     known = clear > 0
     assert known.any()
     assert (blurred[known] < clear[known]).all()
+
+
+def test_a_study_shows_nothing_until_data_are_given(observations: TimelinessObservations) -> None:
+    with replaceable_data(), pm.Model():
+        shown = shown_slopes(observations, pt.as_tensor(0.1))
+        assert (shown.precision.eval() == 0).all()
 
 
 def test_authorities_without_figures_or_movement_show_nothing(
