@@ -20,7 +20,7 @@ from pytensor.tensor.variable import TensorVariable
 from models.around_data import scores_around_data
 from models.priors import Prior, draw_from
 
-Shown = TensorVariable | np.ndarray
+Numbers = TensorVariable | np.ndarray
 Shrinkage = Literal["r2d2", "horseshoe", "normal"]
 # What each calls for, beside the standard scores `effect_z` of the first two.
 PRIORS_OF: dict[str, tuple[str, ...]] = {
@@ -34,7 +34,7 @@ LATENT_VARIANCE = np.pi**2 / 3
 def predictor_effects(
     shrinkage: Shrinkage,
     priors: Mapping[str, Prior],
-    shown: tuple[Shown, Shown] | None = None,
+    shown: tuple[Numbers, Numbers] | None = None,
 ) -> TensorVariable:
     """Effects (predictor,) called ``predictor_effect``.
 
