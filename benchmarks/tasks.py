@@ -18,7 +18,7 @@ from experiments.fit import Prepared
 from models import national_trend, timeliness
 from models.effects import slopes_are_clear
 from models.priors import Prior
-from models.timeliness_data import acting_figures
+from models.timeliness_data import acting
 
 SEED = 20240331
 YEARS = (2012, 2024)
@@ -118,7 +118,6 @@ def _trend_arrays(prepared: Prepared) -> dict[str, Any]:
 def _timeliness_arrays(prepared: Prepared) -> dict[str, Any]:
     observations, priors = prepared.observations, prepared.experiment.priors
     la_mean, departure = timeliness._observed_timeliness(observations)
-    (acting,) = acting_figures(observations)
     names = (
         "level",
         "within_effect",
@@ -131,7 +130,7 @@ def _timeliness_arrays(prepared: Prepared) -> dict[str, Any]:
     return _cells(prepared) | {
         "total": observations.cells["exposure"].to_numpy().astype(int),
         "between": la_mean - timeliness.centre(observations),
-        "within": departure.eval()[acting],
+        "within": acting(observations, departure.eval()),
         **_numbers(priors, names),
     }
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from models.aftermath_data import AftermathObservations, prior_values
-from models.around_data import Shown
+from models.around_data import Shown, clear_of_years
 from models.replaceable import worked_out
 
 # Correlation of neighbouring years goes no higher: beyond, a few years do not tell a level from
@@ -35,7 +35,7 @@ def shown_levels(observations: AftermathObservations) -> Shown:
 
 def _mean_and_precision(table: pd.DataFrame) -> np.ndarray:
     """Of the rows of ``table`` (la, year), NaN where unknown: an array (2, la)."""
-    clear = table - table.mean() + table.stack().mean()
+    clear = clear_of_years(table)
     mean, years = clear.mean(axis=1), clear.notna().sum(axis=1)
     rest = clear.sub(mean, axis=0)[years > 1].to_numpy()
     if not len(rest):

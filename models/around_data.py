@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 from pymc.logprob.transforms import Transform
@@ -36,6 +37,11 @@ class Shown:
     mean: TensorVariable | np.ndarray
     precision: TensorVariable | np.ndarray
     of: TensorVariable | np.ndarray | None = None
+
+
+def clear_of_years(table: pd.DataFrame) -> pd.DataFrame:
+    """Figures (la, year), NaN where unknown, less what moves the nation from year to year."""
+    return table - table.mean() + table.stack().mean()
 
 
 def drawn_around_data(

@@ -5,32 +5,21 @@ it, only how fast it is explored.
 """
 
 from collections.abc import Mapping
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
-from models.around_data import Shown
+from data_prep.joint_observations import JointCounts
+from models.around_data import Shown, clear_of_years
 from models.replaceable import worked_out
 
 # No year tells a log rate closer than to a thousandth.
 _LEAST_VARIANCE = 1e-6
 
 
-class Counts(Protocol):
-    """What is needed of the observations."""
-
-    @property
-    def cells(self) -> pd.DataFrame: ...
-    @property
-    def las(self) -> pd.DataFrame: ...
-    @property
-    def outcomes(self) -> tuple[str, ...]: ...
-
-
-def shown_levels(observations: Counts, variance: TensorVariable | np.ndarray) -> Shown:
+def shown_levels(observations: JointCounts, variance: TensorVariable | np.ndarray) -> Shown:
     """Mean log rates of authorities, clear of the national path, and how well they are known, from
     the data, or in a study from each data set; each (outcome, la).
 
@@ -61,7 +50,7 @@ def shown_slopes(levels: Shown, x: np.ndarray, sd: TensorVariable) -> Shown:
     return Shown(slope, squares**2 / pt.maximum((off**2 * variance).sum(axis=1), 1e-9))
 
 
-def _shown(observations: Counts, drawn: np.ndarray | None) -> np.ndarray:
+def _shown(observations: JointCounts, drawn: np.ndarray | None) -> np.ndarray:
     """(3, outcome, la): log of the mean rate, years with figures, and the variance that counting
     alone gives the log rate of one year. Intervals count as their midpoint.
     """
@@ -76,8 +65,7 @@ def _shown(observations: Counts, drawn: np.ndarray | None) -> np.ndarray:
             by_year = own.pivot(index="la", columns="year", values=column)
             return by_year.reindex(observations.las.index)
 
-        log_rate = table("log_rate")
-        log_rate = log_rate - log_rate.mean() + log_rate.stack().mean()
+        log_rate = clear_of_years(table("log_rate"))
         # As the likelihood goes by mean counts: a year out of proportion counts as a share of them.
         level = np.log(log_rate.map(np.exp).mean(axis=1))
         years, counting = log_rate.notna().sum(axis=1), table("chance").mean(axis=1)

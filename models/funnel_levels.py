@@ -11,7 +11,7 @@ import pandas as pd
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
-from models.around_data import Shown
+from models.around_data import Shown, clear_of_years
 from models.funnel_data import CHILDREN, SHARES, FunnelCounts
 from models.replaceable import worked_out
 
@@ -76,8 +76,7 @@ def _shown(
         by_year = cells.pivot(index="la", columns="year", values=column)
         return by_year.reindex(observations.las.index)
 
-    log_ratio, before = table("log_ratio"), table("log_before")
-    log_ratio = log_ratio - log_ratio.mean() + log_ratio.stack().mean()
+    log_ratio, before = clear_of_years(table("log_ratio")), table("log_before")
     log_before = before.mean(axis=1)
     if outcome not in SHARES:
         log_ratio -= _not_passed_on(log_ratio, before)

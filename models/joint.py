@@ -89,7 +89,7 @@ def pooled_slopes(
     if not pooled:
         return draw_from(priors["deprivation_slope"], dims=dims)
     mean = draw_from(priors["slope_mean"])
-    spread = draw_from(priors["slope_spread"], may_vanish=True)
+    spread = draw_from(priors["slope_spread"])
     return drawn_around_data("deprivation_slope", mean, spread, shown, dims)
 
 

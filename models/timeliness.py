@@ -47,7 +47,7 @@ from models.timeliness_data import (
     COVARIATES,
     ERROR_BY_CONFIDENCE,
     TimelinessObservations,
-    acting_figures,
+    acting,
     clear_of_means,
     definition_text,
     exposure_label,
@@ -359,9 +359,7 @@ def build(
             sd = draw_from(priors["within_effect_sd"], may_vanish=True)
             shown = shown_slopes(observations, scatter)
             effect = drawn_around_data("la_within_effect", effect, sd, shown)[la]
-        moved = sum(departure[index] for index in acting_figures(observations)) / len(
-            observations.lags
-        )
+        moved = acting(observations, departure)
         # likelihood
         beta_binomial_counts(
             "y",
@@ -468,7 +466,6 @@ def constant_data(observations: TimelinessObservations) -> xr.Dataset:
     """Index vectors, bounds, exposure, status and the timeliness that acts, along `obs`."""
     cells = observations.cells
     steps = observations.timely["steps"].to_numpy()
-    acting = np.mean([steps[index] for index in acting_figures(observations)], axis=0)
     return xr.Dataset(
         {
             "la": ("obs", observations.las.index.get_indexer(cells["la"])),
@@ -477,7 +474,7 @@ def constant_data(observations: TimelinessObservations) -> xr.Dataset:
             "y_upper": ("obs", cells["upper"].to_numpy()),
             "exposure": ("obs", cells["exposure"].to_numpy()),
             "status": ("obs", cells["status"].to_numpy()),
-            "percent_on_time": ("obs", 10 * acting),
+            "percent_on_time": ("obs", 10 * acting(observations, steps)),
         },
         coords={"obs": range(len(cells))},
     )

@@ -5,7 +5,7 @@ Timeliness is counted in steps of ten percentage points throughout: 7.9 is 79 % 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -277,14 +277,17 @@ def _covariate(cube: xr.DataTree, name: str, cells: pd.DataFrame) -> pd.Series:
     return pd.Series(table.reindex(keys).to_numpy(), cells.index)
 
 
-def acting_figures(observations: TimelinessObservations) -> list[np.ndarray]:
-    """For each lag, the timeliness figure (index) that acts on each cell."""
+def acting(observations: TimelinessObservations, values: Any) -> Any:
+    """Of ``values`` of the timeliness figures, numbers or variables of a model, what acts on each
+    cell, (obs,): their mean over the lags.
+    """
     rows = pd.MultiIndex.from_frame(observations.timely[["la", "year"]])
     cells = observations.cells
-    return [
-        rows.get_indexer(pd.MultiIndex.from_arrays([cells["la"], cells["year"] - lag]))
+    lagged = (
+        values[rows.get_indexer(pd.MultiIndex.from_arrays([cells["la"], cells["year"] - lag]))]
         for lag in observations.lags
-    ]
+    )
+    return sum(lagged) / len(observations.lags)
 
 
 def clear_of_means(values: pd.Series, la: pd.Series, year: pd.Series) -> pd.Series:

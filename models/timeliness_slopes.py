@@ -12,7 +12,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from models.around_data import Shown
 from models.replaceable import worked_out
-from models.timeliness_data import TimelinessObservations, acting_figures, clear_of_means
+from models.timeliness_data import TimelinessObservations, acting, clear_of_means
 
 # No year tells log odds closer than to a thousandth.
 _LEAST_VARIANCE = 1e-6
@@ -43,8 +43,8 @@ def _slopes(observations: TimelinessObservations, drawn: Mapping[str, np.ndarray
     midpoint = (cells["lower"] + cells["upper"]).to_numpy() / 2
     share = (drawn.get("y", midpoint) + 0.5) / (cells["exposure"].to_numpy() + 1.0)
     steps = drawn.get("timeliness", observations.timely["steps"].to_numpy())
-    timely = np.mean([steps[index] for index in acting_figures(observations)], axis=0)
-    x = clear_of_means(pd.Series(timely, cells.index), cells["la"], cells["year"])
+    timely = pd.Series(acting(observations, steps), cells.index)
+    x = clear_of_means(timely, cells["la"], cells["year"])
     log_odds = pd.Series(np.log(share / (1 - share)), cells.index)
     y = clear_of_means(log_odds, cells["la"], cells["year"])
     stretch = pd.Series(1 / (share * (1 - share)), cells.index)

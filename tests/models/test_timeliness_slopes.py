@@ -10,7 +10,7 @@ import xarray as xr
 from data_prep.simulated import SimulationOptions, build_simulated
 from models.replaceable import replaceable_data
 from models.timeliness import SPEC, TimelinessOptions
-from models.timeliness_data import TimelinessObservations, acting_figures
+from models.timeliness_data import TimelinessObservations, acting
 from models.timeliness_slopes import _slopes, shown_slopes
 
 
@@ -30,8 +30,8 @@ def test_slopes_are_found_as_precisely_as_is_said(observations: TimelinessObserv
     la = observations.las.index.get_indexer(cells["la"])
     true = rng.normal(0, 0.05, len(observations.las))
     steps = observations.timely["steps"].to_numpy()
-    (index,) = acting_figures(observations)
-    moved = steps[index] - pd.Series(steps[index]).groupby(la).transform("mean").to_numpy()
+    moved = acting(observations, steps)
+    moved = moved - pd.Series(moved).groupby(la).transform("mean").to_numpy()
     odds = np.exp(-1.0 + 0.3 * rng.normal(size=len(true))[la] + true[la] * moved)
     total = cells["exposure"].to_numpy().astype(int)
     departures = []
