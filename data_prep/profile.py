@@ -208,7 +208,7 @@ def find_peers(tree: xr.DataTree, la: int) -> tuple[list[int], str]:
 
     Its statistical neighbours, nearest first; without any, the rest of its region.
     """
-    neighbours = find_neighbours(tree, la)
+    neighbours = find_neighbours(tree)[la]
     if neighbours:
         return neighbours, NEIGHBOURS
     cube = tree["cube"].to_dataset()
@@ -219,26 +219,27 @@ def find_peers(tree: xr.DataTree, la: int) -> tuple[list[int], str]:
     return [i for i, other in enumerate(regions) if region and other == region and i != la], region
 
 
-def find_neighbours(tree: xr.DataTree, la: int) -> list[int]:
-    """Places of the statistical neighbours of the authority, nearest first; empty without any.
+def find_neighbours(tree: xr.DataTree) -> list[list[int]]:
+    """Places of the statistical neighbours of each authority, nearest first; empty without any.
 
     Of several editions the latest that was out by the end of the window counts, else the first.
     """
-    if "neighbours" not in tree:
-        return []
-    table = tree["neighbours"].to_dataset()
     cube = tree["cube"].to_dataset()
-    codes = [str(code) for code in cube["la"].values]
-    code = codes[la]
-    if code not in table["la"].values or not table.sizes["edition"]:
-        return []
+    place = {str(code): at for at, code in enumerate(cube["la"].values)}
+    found: list[list[int]] = [[] for _ in place]
+    table = tree["neighbours"].to_dataset() if "neighbours" in tree else None
+    if table is None or not table.sizes["edition"]:
+        return found
     last = int(cube["year"].values[-1])
     editions = sorted(table["edition"].values, key=int)
     out = [edition for edition in editions if int(edition) <= last]
     codes_of = table[next(name for name in NEIGHBOUR_CODES if name in table)]
-    chosen = codes_of.sel(la=code, edition=out[-1] if out else editions[0])
-    named = [str(name) for name in chosen.values]
-    return [codes.index(name) for name in dict.fromkeys(named) if name in codes and name != code]
+    chosen = codes_of.sel(edition=out[-1] if out else editions[0]).transpose("la", ...)
+    for code, named in zip(chosen["la"].values, chosen.values, strict=True):
+        if (at := place.get(str(code))) is not None:
+            others = [place.get(str(name)) for name in dict.fromkeys(named)]
+            found[at] = [other for other in others if other is not None and other != at]
+    return found
 
 
 # -- the table -----------------------------------------------------------------------------------

@@ -49,8 +49,8 @@ def describe_places(cube: xr.DataTree) -> dict[str, Any]:
             for i, (code, name) in enumerate(zip(codes, found["la_name"].values, strict=True))
         },
         "neighbours": {
-            code: [codes[other] for other in find_neighbours(cube, i)]
-            for i, code in enumerate(codes)
+            code: [codes[other] for other in others]
+            for code, others in zip(codes, find_neighbours(cube), strict=True)
         },
         "outlines": outlines,
         "tiles": _tiles(json.dumps(outlines), json.dumps(_beside(cube))),

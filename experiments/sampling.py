@@ -35,8 +35,10 @@ STATISTICS = {
     "step_size": "step_size",
     "n_steps": "n_steps",
 }
-# Draws worked on at once: arrays of thousands of cells then stay in the processor's cache.
-_CHUNK = 125
+# Numbers in an array that is worked on at once, cells by draws, so that it stays in the processor's
+# cache; and the draws of the first block, which shows how many cells there are.
+_IN_CACHE = 480_000
+_FIRST_BLOCK = 16
 
 
 class ProgressLine:
@@ -269,21 +271,25 @@ class LogDensity:
         natural = self.model
         chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
         flat = [_flat(posterior[name], chains * draws) for name in self.inputs]
-        parts = [
-            self.function(*(array[start : start + _CHUNK] for array in flat))
-            for start in range(0, chains * draws, _CHUNK)
-        ]
+        found: list[np.ndarray] = []
+        start, step = 0, _FIRST_BLOCK
+        while start < chains * draws:
+            block = slice(start, start + step)
+            parts = self.function(*(array[block] for array in flat))
+            if not found:
+                # Single precision from the start: cells by draws are the largest array of a fit.
+                found = [np.empty((chains * draws, *p.shape[1:]), np.float32) for p in parts]
+                step = max(1, _IN_CACHE // max(part[0].size for part in parts))
+            for array, part in zip(found, parts, strict=True):
+                array[block] = part
+            start = block.stop
         variables = {}
-        for index, name in enumerate(self.names):
-            values = np.concatenate([part[index] for part in parts])
+        for name, array in zip(self.names, found, strict=True):
+            values = array.reshape(chains, draws, *array.shape[1:])
             dims = natural.named_vars_to_dims.get(name) or ()
-            values = values.reshape(chains, draws, *values.shape[1:])
-            dims = (
-                dims
-                if len(dims) == values.ndim - 2
-                else [f"{name}_dim_{i}" for i in range(values.ndim - 2)]
-            )
-            variables[name] = (("chain", "draw", *dims), values.astype("float32"))
+            if len(dims) != values.ndim - 2:
+                dims = [f"{name}_dim_{i}" for i in range(values.ndim - 2)]
+            variables[name] = (("chain", "draw", *dims), values)
         coords = {"chain": posterior["chain"], "draw": posterior["draw"]}
         return xr.Dataset(variables, coords=coords)
 

@@ -64,7 +64,7 @@ from models.replaceable import covariate, decided_by_data
 from models.spatial import spatial_basis
 from models.spec import Answer, Block, Estimand, ModelSpec, Options
 from models.true_gradients import true_correlation, true_gradient
-from models.wording import stated
+from models.wording import stated, without_figures
 
 COUNTS = tuple(name for name, measure in MEASURES.items() if measure.is_count)
 CHILDREN = "population_0_17"
@@ -1075,10 +1075,7 @@ def notes(observations: DeprivationCounts, options: DeprivationOptions) -> list[
                 "multiplied every authority's count alike."
             )
         seen = observations.cells.loc[observations.cells["outcome"] == name, "la"]
-        never = [code for code in observations.las.index if code not in set(seen)]
-        if never:
-            names = ", ".join(observations.las.loc[never[:5], "name"])
-            names += f" and {len(never) - 5} more" if len(never) > 5 else ""
+        if names := without_figures(observations.las, seen):
             found.append(
                 f"{measure.label}: no usable figure for {names}; their levels come from deprivation"
                 " and the other outcomes."

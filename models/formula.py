@@ -70,7 +70,7 @@ from models.priors import Prior
 from models.rates import ratio_90_10, spans, three_figures
 from models.replaceable import is_replaceable
 from models.spec import Answer, Block, Estimand, ModelSpec, Options
-from models.wording import stated
+from models.wording import stated, without_figures
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -754,11 +754,8 @@ def notes(observations: FittedObservations, options: FormulaOptions) -> list[str
     if len(observations.regimes) > 1:
         names = ", ".join(regime.name for regime in observations.regimes)
         found.append(f"Definitions of the outcome change within these years ({names}).")
-    never = [c for c in observations.las.index if c not in set(observations.cells["la"])]
-    if never:
-        listed = list(observations.las.loc[never, "name"])
-        more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""
-        found.append(f"No usable year for {', '.join(listed[:5])}{more}.")
+    if names := without_figures(observations.las, observations.cells["la"]):
+        found.append(f"No usable year for {names}.")
     return found
 
 

@@ -71,7 +71,7 @@ from models.rates import spans
 from models.replaceable import is_replaceable
 from models.share_likelihoods import beta_binomial_counts
 from models.spec import Answer, Block, ModelSpec, Options
-from models.wording import stated
+from models.wording import stated, without_figures
 
 _FLOW_LEVEL = {
     "previous_stage": "flow_level",
@@ -310,7 +310,7 @@ def build(
         if options.level_structure == "regions":
             regions = pd.Index(model.coords["region"]).get_indexer(observations.las["region"])
             score = pm.Normal("region_z", 0, 1, dims=("region", "outcome"))
-            expected += (draw("region_sd")[None, :] * score)[regions]
+            expected += (draw("region_sd", may_vanish=True)[None, :] * score)[regions]
         # predictors within a year
         passed_on = None
         if options.departures == "passed_on_in_part" and options.denominator != "children":
@@ -674,11 +674,7 @@ def notes(observations: FunnelCounts, options: FunnelOptions) -> list[str]:
                 f"{MEASURES[name].label} changed definition within these years "
                 f"({'; '.join(observations.regimes_of[name])}): yearly steps take it up."
             )
-        seen = set(cells["la"])
-        never = [code for code in observations.las.index if code not in seen]
-        if never:
-            names = ", ".join(observations.las.loc[never[:5], "name"])
-            names += f" and {len(never) - 5} more" if len(never) > 5 else ""
+        if names := without_figures(observations.las, cells["la"]):
             found.append(
                 f"{MEASURES[name].label}: no usable figure for {names}; what is said of them "
                 "comes from deprivation and the other gates."

@@ -57,7 +57,7 @@ from models.rates import (
 from models.replaceable import decided_by_data
 from models.sensitivity import rescale_normal_prior
 from models.spec import Answer, Block, Estimand, ModelSpec, NotEstimable, Options
-from models.wording import stated
+from models.wording import stated, without_figures
 
 COUNTS = tuple(name for name, measure in MEASURES.items() if measure.is_count)
 # Standard deviations of the regime offset at which the estimands around 2008 are shown, per cent.
@@ -791,9 +791,7 @@ def notes(observations: CountObservations, options: TrendOptions) -> list[str]:
             f"Definition before the latest one: {regime}. Its offset is known from its prior only, "
             "so the change where it ends is shared out between offset and trend by their priors."
         )
-    never = [c for c in observations.las.index if c not in set(observations.cells["la"])]
-    if never:
-        names = ", ".join(observations.las.loc[never, "name"])
+    if names := without_figures(observations.las, observations.cells["la"]):
         found.append(f"No usable figure for {names}: their rates come from the other authorities.")
     return found
 

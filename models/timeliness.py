@@ -54,7 +54,7 @@ from models.timeliness_data import (
     observe_timeliness,
 )
 from models.timeliness_slopes import shown_slopes
-from models.wording import stated, stated_probability
+from models.wording import stated, stated_probability, without_figures
 
 # "No practical effect" is said only from this probability on.
 CERTAIN = 0.9
@@ -859,9 +859,7 @@ def notes(observations: TimelinessObservations, options: TimelinessOptions) -> l
         found.append(
             f"Deprivation: {options.deprivation.upper()} of {observations.deprivation_edition}."
         )
-    never = [c for c in observations.las.index if c not in set(observations.cells["la"])]
-    if never:
-        names = ", ".join(observations.las.loc[never, "name"])
+    if names := without_figures(observations.las, observations.cells["la"]):
         found.append(f"No usable figure for {names}: what is said of them comes from the others.")
     return found
 

@@ -1,11 +1,11 @@
-"""Numbers in answers: never more precise than the draws allow, and never certain.
+"""Words of answers and notes; numbers never more precise than the draws allow, never certain.
 
 Reports print by the same rules. They read files alone and import nothing from here, so that each
 has its own; a test holds the two together.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -43,6 +43,15 @@ def stated_probability(value: float) -> str:
     if value < 0.01:
         return "< 0.01"
     return "> 0.99" if value > 0.99 else f"{value:.2f}"
+
+
+def without_figures(las: pd.DataFrame, seen: Iterable[Any]) -> str:
+    """Names of the authorities of ``las`` (index code, column ``name``) that are not among the
+    codes ``seen``: the first five, and how many more; blank where there are none.
+    """
+    names = list(las.loc[~las.index.isin(set(seen)), "name"])
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
 
 
 def _places(row: Mapping[Any, Any] | pd.Series) -> int:

@@ -7,6 +7,7 @@ digits, an entity type that the ONS does not use.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import Delaunay, KDTree
 
 from data_prep.simulated.options import SimulationOptions
 from data_prep.simulated.streams import stream
@@ -62,6 +63,8 @@ DEPRIVATION_EDITIONS = (2004, 2007, 2010, 2015, 2019)
 DRIVING_EDITION = 2010
 NEIGHBOUR_EDITIONS = (2007, 2014)
 NEIGHBOUR_RANKS = 10
+# So few centres cannot be triangulated, or not without care.
+_FEWEST_IN_TRIANGLES = 20
 
 
 @dataclass(frozen=True)
@@ -187,17 +190,19 @@ def find_borders(places: Places) -> tuple[np.ndarray, np.ndarray]:
     islands.
     """
     mainland = np.flatnonzero(~places.island)
-    square = places.distance_km()[np.ix_(mainland, mainland)] ** 2
-    pairs = []
-    for first in range(mainland.size):
-        # A third LA lies in the circle when both its squared distances sum to less than the pair's.
-        nearest = (square[first][None, :] + square).copy()
-        np.fill_diagonal(nearest, np.inf)
-        nearest[:, first] = np.inf
-        touching = nearest.min(axis=1) >= square[first]
-        pairs += [(first, second) for second in np.flatnonzero(touching) if second > first]
-    edges = np.array(pairs, dtype=int).reshape(-1, 2)
-    return mainland[edges[:, 0]], mainland[edges[:, 1]]
+    centres = np.column_stack([places.x_km, places.y_km])[mainland]
+    first, second = np.triu_indices(mainland.size, 1)
+    if mainland.size > _FEWEST_IN_TRIANGLES:
+        # All such pairs are sides of the Delaunay triangles, of which there are far fewer.
+        triangles = np.sort(Delaunay(centres).simplices, axis=1)
+        sides = np.concatenate([triangles[:, [0, 1]], triangles[:, [0, 2]], triangles[:, [1, 2]]])
+        first, second = np.unique(sides, axis=0).T
+    middle = (centres[first] + centres[second]) / 2
+    half = np.linalg.norm(centres[first] - centres[second], axis=1) / 2
+    # The two of the pair lie on the circle, but for rounding.
+    nearest, _ = KDTree(centres).query(middle)
+    touching = nearest >= half * (1 - 1e-9)
+    return mainland[first[touching]], mainland[second[touching]]
 
 
 def find_statistical_neighbours(places: Places, scores: dict[str, np.ndarray]) -> np.ndarray:
