@@ -84,14 +84,16 @@ def _scale(args: argparse.Namespace) -> int:
 
     settings = Settings(cores=args.cores, **(QUICK if args.quick else {}))
     with tempfile.TemporaryDirectory() as folder:
-        table = run_scale(
+        tables = run_scale(
             Path(folder),
             settings,
             las=LAS if args.las is None else args.las,
             outcomes=OUTCOMES if args.outcomes is None else args.outcomes,
             areas=24 if args.quick else 150,
         )
-    for path in write_scale_page(table, settings, args.out):
+        # The page says what is known so far, should the rest be stopped.
+        written = [write_scale_page(table, settings, args.out) for table in tables]
+    for path in written[-1] if written else []:
         print(f"written: {path}")
     return 0
 

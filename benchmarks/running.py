@@ -8,12 +8,14 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import psutil
 import xarray as xr
 
 from benchmarks.tasks import CUBE, Task
@@ -169,11 +171,11 @@ def _timed(command: Sequence[str], folder: Path, cache: Path) -> tuple[float, fl
 
 
 class _Memory:
-    """The ``most`` memory, MiB, that a process and its descendants were seen to hold (Linux)."""
+    """The ``most`` memory, MiB, that a process and its descendants were seen to hold."""
 
     def __init__(self, pid: int) -> None:
         self.most = 0.0
-        self._pid, self._done = pid, threading.Event()
+        self._process, self._done = psutil.Process(pid), threading.Event()
         self._thread = threading.Thread(target=self._watch)
 
     def __enter__(self) -> Self:
@@ -185,19 +187,19 @@ class _Memory:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._done.wait(0.25):
-            self.most = max(self.most, _resident(self._pid))
+        while not self._done.wait(0.5):
+            with suppress(psutil.Error):
+                family = [self._process, *self._process.children(recursive=True)]
+                self.most = max(self.most, sum(map(_held, family)))
 
 
-def _resident(pid: int) -> float:
-    """MiB resident of a process and its descendants; 0 where it is gone or cannot be seen."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except (OSError, IndexError):
-        return 0.0
-    own = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-    return own + sum(_resident(int(child)) for child in children)
+def _held(process: psutil.Process) -> float:
+    """MiB of a process; what it shares with others, as forks do, in equal parts (Linux)."""
+    with suppress(psutil.Error):
+        memory = process.memory_full_info()
+        return getattr(memory, "pss", memory.rss) / 2**20
+    # It ended meanwhile.
+    return 0.0
 
 
 def _ours(

@@ -16,7 +16,6 @@ from data_prep.schema import save_cube
 from data_prep.simulated import SimulationOptions, build_simulated
 from experiments.fit import Prepared
 from models import national_trend, timeliness
-from models.effects import slopes_are_clear
 from models.priors import Prior
 from models.timeliness_data import acting
 
@@ -92,6 +91,27 @@ def _cells(prepared: Prepared) -> dict[str, Any]:
     }
 
 
+def _slopes_are_clear(log_rates: pd.DataFrame) -> bool:
+    """Whether slopes of authorities vary by more than chance scatter alone would make them.
+
+    ``log_rates`` is (la, year), NaN where unknown. Compares the variance of least-squares slopes
+    with their mean sampling variance: the form that peers are given hangs on it.
+    """
+    centred = log_rates.sub(log_rates.mean(axis=0), axis=1)
+    complete = centred[centred.notna().sum(axis=1) >= 3]
+    if len(complete) < 3:
+        return False
+    known = complete.notna()
+    years = known.mul(np.asarray(complete.columns, float), axis=1).where(known)
+    distance = years.sub(years.mean(axis=1), axis=0)
+    spread = (distance**2).sum(axis=1)
+    slope = (distance * complete).sum(axis=1) / spread
+    fitted = distance.mul(slope, axis=0).add(complete.mean(axis=1), axis=0)
+    residual = ((complete - fitted) ** 2).sum(axis=1) / (known.sum(axis=1) - 2)
+    sampling = (residual / spread).mean()
+    return bool(slope.var() > 2 * sampling)
+
+
 def _trend_arrays(prepared: Prepared) -> dict[str, Any]:
     observations, priors = prepared.observations, prepared.experiment.priors
     years = np.asarray(observations.la_years, float)
@@ -110,7 +130,7 @@ def _trend_arrays(prepared: Prepared) -> dict[str, Any]:
         "log_exposure": np.log(cells["exposure"].to_numpy()),
         "time": years - national_trend.slope_year(observations),
         "root_gap": np.sqrt(np.diff(years)),
-        "slopes_clear": int(slopes_are_clear(table)),
+        "slopes_clear": int(_slopes_are_clear(table)),
         **_numbers(priors, names),
     }
 

@@ -131,15 +131,6 @@ def _add_calibrate(commands: Any) -> None:
     command.add_argument("--replicates", type=_positive, default=200, help="worlds in all")
     command.add_argument("--at-most", type=_positive, help="fit no more than this many of them now")
     command.add_argument("--las", type=_positive, default=30, help="authorities of the skeleton")
-    command.add_argument(
-        "--choice",
-        action="append",
-        default=[],
-        dest="choices",
-        type=_choice,
-        metavar="NAME=yes|no",
-        help="fix a choice of form that single fits take from their data; repeatable",
-    )
     command.set_defaults(run=_calibrate)
 
 
@@ -148,13 +139,6 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a number from 1 upwards")
     return number
-
-
-def _choice(text: str) -> tuple[str, str]:
-    name, _, answer = text.partition("=")
-    if not name or answer not in ("yes", "no"):
-        raise argparse.ArgumentTypeError(f"{text!r} does not read NAME=yes or NAME=no")
-    return name, answer
 
 
 def _log_to_terminal() -> None:
@@ -256,8 +240,7 @@ def _calibrate(args: argparse.Namespace) -> int:
     from experiments.calibration_summary import verdict, write_summary
     from experiments.runtime import ROOT
 
-    choices = {name: answer == "yes" for name, answer in args.choices}
-    plan = plan_study(_load(args), las=args.las, choices=choices)
+    plan = plan_study(_load(args), las=args.las)
     try:
         run_study(plan, args.replicates, at_most=args.at_most)
     except KeyboardInterrupt:
@@ -271,7 +254,7 @@ def _calibrate(args: argparse.Namespace) -> int:
     shown = ["quantity", "coordinate", "p", "band", "coverage_50", "coverage_90", "least_ess"]
     print(summary[shown].to_string(index=False, float_format="{:.3f}".format))
     print(f"{text}\nwritten to {plan.folder}")
-    if not (args.sets or args.cube or args.choices):
+    if not (args.sets or args.cube):
         target = ROOT / "docs" / "calibration"
         target.mkdir(exist_ok=True)
         for name, suffix in (("summary.csv", ".csv"), ("calibration.png", ".png")):

@@ -11,7 +11,6 @@ The log likelihood is ranked too: a fit that ignored its data would leave every 
 (Modrák and others 2023, arXiv:2211.02383).
 """
 
-import dataclasses
 import hashlib
 import logging
 import os
@@ -24,7 +23,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from data_prep.errors import DataError, Fault
 from data_prep.schema import load_cube
 from experiments import provenance, store
 from experiments.config import Experiment, SamplerConfig
@@ -65,13 +63,10 @@ class Plan:
     sampler: SamplerConfig
     folder: Path
     document: Mapping[str, Any]
-    choices: Mapping[str, bool] = dataclasses.field(default_factory=dict)
     fit_priors: Mapping[str, Prior] | None = None
 
 
-def plan_study(
-    experiment: Experiment, *, las: int = LAS, choices: Mapping[str, bool] | None = None
-) -> Plan:
+def plan_study(experiment: Experiment, *, las: int = LAS) -> Plan:
     """Take the skeleton from the experiment's cube: ``las`` authorities, evenly spaced by code.
 
     Raises
@@ -95,7 +90,6 @@ def plan_study(
         "cube_hash": str(cube.attrs["cube_hash"]),
         "cube": observations.cube_name,
         "las": sorted(kept),
-        "choices": dict(choices or {}),
         "ranked_draws": RANKED_DRAWS,
         "source_hash": provenance.source_hash(spec.observe.__module__),
         "harness_hash": hashlib.sha256(Path(__file__).read_bytes()).hexdigest(),
@@ -115,7 +109,6 @@ def plan_study(
         sampler=sampler,
         folder=RESULTS / "calibration" / experiment.name / study_id,
         document={"study_id": study_id, **document},
-        choices=choices or {},
     )
 
 
@@ -129,31 +122,15 @@ class Study:
         self.plan = plan
         self._worlds: dict[int, tuple[xr.Dataset, xr.Dataset, Mapping[str, xr.DataArray]]] = {}
         arguments = (plan.observations, plan.options)
-        with replaceable_data(plan.choices) as self.exchange:
+        with replaceable_data() as self.exchange:
             self.generator = plan.spec.build(*arguments, plan.priors)
             model = plan.spec.build(*arguments, plan.fit_priors or plan.priors)
-        self._check_choices()
         self.observed = [rv.name for rv in model.observed_RVs]
         self._check_observed(model)
         free = [rv.name for rv in model.free_RVs]
         self.parameters = list(_parameters(plan, free, {str(v) for v in model.named_vars}))
         self.compiled = sampling.compile_model(model)
         self.log_density = sampling.LogDensity(model, self.observed, self.exchange.natural)
-
-    def _check_choices(self) -> None:
-        asked = self.exchange.choices
-        faults = [
-            Fault(
-                "the model makes no such choice from its data",
-                f"choices are: {', '.join(asked) or '(none)'}",
-                column="choice",
-                value=name,
-            )
-            for name in self.plan.choices
-            if name not in asked
-        ]
-        if faults:
-            raise DataError(faults)
 
     def _check_observed(self, model: Any) -> None:
         """Every observed variable must be exchangeable, or replicates would share its data."""
@@ -364,8 +341,8 @@ def run_study(plan: Plan, replicates: int = REPLICATES, *, at_most: int | None =
     if waiting:
         log.info("calibration of %s: %d of %d done, compiling ...", plan.name, done, replicates)
         study = Study(plan)
-        stated = {"choices": study.exchange.choices, "published": study.exchange.rules}
-        store.write_json(plan.folder / "study.json", {**plan.document, **stated})
+        stated = {**plan.document, "published": study.exchange.rules}
+        store.write_json(plan.folder / "study.json", stated)
     start, divergent, failed = time.monotonic(), 0, 0
     for number, index in enumerate(waiting, 1):
         result = study.replicate(index)

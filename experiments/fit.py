@@ -111,6 +111,7 @@ def fit(prepared: Prepared, command: str, *, cores: int | None = None, repeat: b
 def _write_run(prepared: Prepared, folder: Path, command: str, most_cores: int) -> None:
     # PyMC is imported here, not at the top, so that checks of configs and cubes stay quick.
     from experiments import sampling
+    from experiments.memory import require_memory
     from models.replaceable import exchangeable_covariates
 
     experiment, spec = prepared.experiment, prepared.experiment.spec
@@ -132,6 +133,7 @@ def _write_run(prepared: Prepared, folder: Path, command: str, most_cores: int) 
     shares = config.sampler.share_code
     with stages("building the model"), exchangeable_covariates() if shares else nullcontext():
         model = spec.build(observations, options, experiment.priors)
+        require_memory(model, config.sampler)
     with beside(lambda: sampling.draw_prior(model, seeds[0]), most_cores) as prior_draws:
         with stages("compiling"):
             compile_model = sampling.compile_shared if shares else sampling.compile_model

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 import xarray as xr
+from scipy.sparse import csr_array
 
 from data_prep.indicators import MEASURES, within_sentence
 
@@ -163,8 +164,9 @@ class _Groups:
 
     def __init__(self, index: np.ndarray, names: Sequence[object]) -> None:
         self.index, self.names = index, names
-        self._indicator = np.zeros((len(index), len(names)))
-        self._indicator[np.arange(len(index)), index] = 1
+        ones, shape = np.ones(len(index)), (len(index), len(names))
+        # A row has one number that is not nought: dense, the table grows with cells times groups.
+        self._indicator = csr_array((ones, (np.arange(len(index)), index)), shape=shape)
 
     def means(self, x: np.ndarray) -> np.ndarray:
         """Mean of ``x`` (replicate, cell) in each group; (replicate, group), NaN where empty."""

@@ -20,6 +20,9 @@ from pytensor.tensor.variable import TensorVariable
 
 from models.replaceable import drawn_in_place_of
 
+# No year tells a log rate, or log odds, closer than to a thousandth.
+LEAST_VARIANCE = 1e-6
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -94,12 +97,35 @@ def correlated_around_data(
     scores: list[TensorVariable] = []
     for name, (own, before, pull_k) in zip(names, reversed(given_before), strict=True):
         pulled = pull_k - (before * pt.stack(scores)).sum(axis=0) if scores else pull_k
-        root = pt.sqrt(own)
-        raw = pm.Normal(f"{name}_raw", -pulled / root, root, dims=dims)
-        drawn_in_place_of(name)
-        scores.append(pulled / own + raw / root)
+        scores.append(score_given_figures(name, own, pulled, dims=dims))
     levels = mean + spread * pt.dot(factor, pt.stack(scores))
     return [pm.Deterministic(name, levels[k], dims=dims) for k, name in enumerate(names)]
+
+
+def score_given_figures(
+    name: str,
+    precision: TensorVariable,
+    pull: TensorVariable,
+    *,
+    dims: str = "la",
+    balanced: bool = False,
+) -> TensorVariable:
+    """Standard scores (la,) of what is called ``name``, explored around what figures show of them.
+
+    Parameters
+    ----------
+    precision, pull : (la,)
+        Precision of each score given prior and figures, and that times where they lead it.
+    balanced
+        Whether effects are scores less their mean over authorities, which figures then do not show.
+    """
+    root = pt.sqrt(precision)
+    centre = -pull / root
+    transform = _FreeMean() if balanced else None
+    raw = pm.Normal(f"{name}_raw", centre, root, dims=dims, default_transform=transform)
+    drawn_in_place_of(name)
+    # Written as the density of `raw` writes it, so that it is worked out once.
+    return (raw - centre) / root
 
 
 def scores_around_data(
@@ -132,6 +158,39 @@ def scores_around_data(
         dims=dims,
         default_transform=_Conditioned(),
     )
+
+
+class _FreeMean(Transform):
+    """What is left of scores after figures that show all but their mean, with the mean as wide as
+    its prior makes it. Its last input is by how much figures narrow each score.
+    """
+
+    name = "free_mean"
+    ndim_supp = 1
+
+    def forward(self, value: Any, *inputs: Any) -> Any:
+        """The free values."""
+        root = inputs[-1]
+        return _along(root, value, 1 / _stretch(root))
+
+    def backward(self, value: Any, *inputs: Any) -> Any:
+        """What is left of the scores."""
+        root = inputs[-1]
+        return _along(root, value, _stretch(root))
+
+    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
+        """Log of the determinant of `backward`."""
+        return pt.log(_stretch(inputs[-1]))
+
+
+def _stretch(root: TensorVariable) -> TensorVariable:
+    return pt.sqrt((root**2).mean(axis=-1))
+
+
+def _along(root: TensorVariable, value: Any, factor: TensorVariable) -> TensorVariable:
+    """``value`` with the direction that moves all scores alike stretched by ``factor``."""
+    part = (root * value).sum(axis=-1) / (root**2).sum(axis=-1)
+    return value + ((factor - 1) * part)[..., None] * root
 
 
 class _Conditioned(Transform):

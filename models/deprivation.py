@@ -44,9 +44,9 @@ from data_prep.joint_observations import (
     read_deprivation,
     without_authorities,
 )
-from models.around_data import Shown, correlated_around_data
+from models.around_data import Shown, correlated_around_data, drawn_around_data
 from models.deprivation_levels import shown_levels, shown_slopes
-from models.effects import authority_scatter, scatter_spread_prior, slopes_are_clear
+from models.effects import authority_scatter, scatter_spread_prior
 from models.gradients import PERCENTILES, fifths, observed_ratio, slope_index, weighted_by_fifth
 from models.joint import (
     centred_paths,
@@ -60,9 +60,10 @@ from models.joint import (
 from models.likelihoods import dispersion_of, negative_binomial_counts
 from models.priors import Prior, draw_from
 from models.rates import spans
-from models.replaceable import covariate, decided_by_data
+from models.replaceable import covariate
 from models.spatial import spatial_basis
 from models.spec import Answer, Block, Estimand, ModelSpec, Options
+from models.trends_shown import shown_trends
 from models.true_gradients import true_correlation, true_gradient
 from models.wording import stated, without_figures
 
@@ -495,7 +496,8 @@ def build(
         log_mean = np.log(cells["exposure"].to_numpy()) + level[la, outcome] + path[outcome, year]
         if options.la_effect == "level_and_slope":
             time = np.asarray(cells["year"], float) - _middle_years(observations)[outcome]
-            log_mean += pt.stack(_slopes(observations, options, priors), axis=1)[la, outcome] * time
+            slopes = _slopes(observations, options, priors, variance)
+            log_mean += pt.stack(slopes, axis=1)[la, outcome] * time
         if busy is not None:
             log_mean += busy[la, year, outcome]
         dispersion = dispersion_of(scatter)
@@ -626,38 +628,32 @@ def _middle_years(observations: DeprivationCounts) -> np.ndarray:
 
 
 def _slopes(
-    observations: DeprivationCounts, options: DeprivationOptions, priors: Mapping[str, Prior]
+    observations: DeprivationCounts,
+    options: DeprivationOptions,
+    priors: Mapping[str, Prior],
+    variance: pt.TensorVariable,
 ) -> list[pt.TensorVariable]:
-    """Growth of each LA beyond the national one, one tensor (la,) for each outcome.
-
-    Drawn on their own scale where growth varies clearly, as standard scores where it does not.
+    """Growth of each LA beyond the national one, one tensor (la,) for each outcome; ``variance``
+    (outcome,) or (outcome, la) is what the model gives a year's log rate beside counting.
     """
+    cells, middle = observations.cells, _middle_years(observations)
     x = covariate("deprivation_score", observations.deprivation.to_numpy())
-    sd = draw_from(priors["la_slope_sd"], dims="outcome")
+    sd = draw_from(priors["la_slope_sd"], dims="outcome", may_vanish=True)
     drift = pt.zeros(len(observations.outcomes))
     if options.slope == "drifting":
         drift = draw_from(priors["slope_drift"], dims="outcome")
     slopes = []
     for k, name in enumerate(observations.outcomes):
-
-        def from_data(name: str = name) -> bool:
-            return slopes_are_clear(_log_rates(observations, name))
-
-        if decided_by_data(f"{name}_slopes_are_clear", from_data, in_study=False):
-            slopes.append(pm.Normal(f"la_slope_{name}", drift[k] * x, sd[k], dims="la"))
-        else:
-            score = pm.Normal(f"la_slope_z_{name}", 0, 1, dims="la")
-            slopes.append(drift[k] * x + sd[k] * score)
+        _, shown = shown_trends(
+            f"{name}_slopes_shown",
+            cells,
+            observations.las.index,
+            middle[k],
+            variance[k],
+            of=(cells["outcome"] == name).to_numpy(),
+        )
+        slopes.append(drawn_around_data(f"la_slope_{name}", drift[k] * x, sd[k], shown))
     return slopes
-
-
-def _log_rates(observations: DeprivationCounts, outcome: str) -> pd.DataFrame:
-    """Observed log rates (la, year), intervals at their midpoint."""
-    cells = observations.cells[observations.cells["outcome"] == outcome]
-    middle = (cells["lower"] + cells["upper"]) / 2
-    log_rate = np.log((middle + 0.5) / cells["exposure"])
-    table = cells.assign(log_rate=log_rate)
-    return table.pivot(index="la", columns="year", values="log_rate")
 
 
 # ---------------------------------------------------------------------------------- estimands
@@ -1037,8 +1033,7 @@ def blocks(options: DeprivationOptions) -> tuple[Block, ...]:
         Block(
             "growth of authorities",
             (
-                *(f"la_slope_{name}" for name in outcomes),
-                *(f"la_slope_z_{name}" for name in outcomes),
+                *(f"la_slope_{name}_raw" for name in outcomes),
                 "la_slope_sd",
             ),
         ),

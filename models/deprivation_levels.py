@@ -12,11 +12,8 @@ import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
 from data_prep.joint_observations import JointCounts
-from models.around_data import Shown, clear_of_years
+from models.around_data import LEAST_VARIANCE, Shown, clear_of_years
 from models.replaceable import worked_out
-
-# No year tells a log rate closer than to a thousandth.
-_LEAST_VARIANCE = 1e-6
 
 
 def shown_levels(observations: JointCounts, variance: TensorVariable | np.ndarray) -> Shown:
@@ -34,7 +31,7 @@ def shown_levels(observations: JointCounts, variance: TensorVariable | np.ndarra
     found = worked_out("levels_shown", shape, of)
     mean, years, counting = (found[k] for k in range(3))
     each_year = variance[:, None] if variance.ndim == 1 else variance
-    return Shown(mean, years / (counting + each_year + _LEAST_VARIANCE))
+    return Shown(mean, years / (counting + each_year + LEAST_VARIANCE))
 
 
 def shown_slopes(levels: Shown, x: np.ndarray, sd: TensorVariable) -> Shown:

@@ -8,10 +8,10 @@ to the years alone.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 
+from models.around_data import Shown, score_given_figures
 from models.priors import Prior, draw_from
 from models.yearly_steps import by_figures, path_of_steps
 
@@ -56,50 +56,31 @@ def correlated_level_and_slope(
     priors: Mapping[str, Prior],
     *,
     mean: pt.TensorVariable,
-    slopes_are_clear: bool,
+    shown: Sequence[Shown],
 ) -> tuple[pt.TensorVariable, pt.TensorVariable]:
-    """Level and slope of each authority, bivariate normal; two tensors of shape (la,).
+    """Level and slope of each authority, bivariate normal, slopes less their mean; two tensors of
+    shape (la,). ``mean`` is what levels lie around, ``shown`` what figures show of both.
 
-    Levels are drawn around ``mean`` (hierarchical centring). The density of slopes and of levels
-    around their mean is factored in one of two ways: slopes drawn on their own scale where the data
-    show them clearly, and as standard scores where they do not, for then their scale may be near
-    zero and the posterior would narrow to a funnel. The two differ only in how far the
-    authorities' mean level may lie from ``mean``, by the factor ``sqrt(1 - correlation**2)``.
+    The slope is conditioned on figures given the level, the level with the slope integrated out: as
+    `correlated_around_data` does it for any number, here in plain vectors, which are faster.
     """
     level_sd = draw_from(priors["la_level_sd"])
-    slope_sd = draw_from(priors["la_slope_sd"])
+    slope_sd = draw_from(priors["la_slope_sd"], may_vanish=True)
     correlation = draw_from(priors["la_level_slope_correlation"])
-    residual = pt.sqrt(1 - correlation**2)
-    if slopes_are_clear:
-        slope = pm.ZeroSumNormal("la_slope", slope_sd, dims="la")
-        around = mean + correlation * level_sd / slope_sd * slope
-        level = pm.Normal("la_level", around, level_sd * residual, dims="la")
-        return level, slope
-    level = pm.Normal("la_level", mean, level_sd, dims="la")
-    score = pm.ZeroSumNormal("la_slope_z", 1, dims="la")
-    slope = slope_sd * (correlation * (level - level.mean()) / level_sd + residual * score)
-    return level, pm.Deterministic("la_slope", slope, dims="la")
-
-
-def slopes_are_clear(log_rates: pd.DataFrame) -> bool:
-    """Whether slopes of authorities vary by more than chance scatter alone would make them.
-
-    ``log_rates`` is (la, year), NaN where unknown. Compares the variance of least-squares slopes
-    with their mean sampling variance; only the choice of parameterisation hangs on it.
-    """
-    centred = log_rates.sub(log_rates.mean(axis=0), axis=1)
-    complete = centred[centred.notna().sum(axis=1) >= 3]
-    if len(complete) < 3:
-        return False
-    known = complete.notna()
-    years = known.mul(np.asarray(complete.columns, float), axis=1).where(known)
-    distance = years.sub(years.mean(axis=1), axis=0)
-    spread = (distance**2).sum(axis=1)
-    slope = (distance * complete).sum(axis=1) / spread
-    fitted = distance.mul(slope, axis=0).add(complete.mean(axis=1), axis=0)
-    residual = ((complete - fitted) ** 2).sum(axis=1) / (known.sum(axis=1) - 2)
-    sampling = (residual / spread).mean()
-    return bool(slope.var() > 2 * sampling)
+    shared, own = slope_sd * correlation, slope_sd * pt.sqrt(1 - correlation**2)
+    of_level, of_slope = shown
+    precision = 1 + of_slope.precision * own**2
+    through_slope = shared * of_slope.precision / precision
+    level_score = score_given_figures(
+        "la_level",
+        1 + of_level.precision * level_sd**2 + through_slope * shared,
+        level_sd * of_level.precision * (of_level.mean - mean) + through_slope * of_slope.mean,
+    )
+    pull = own * of_slope.precision * (of_slope.mean - shared * level_score)
+    slope_score = score_given_figures("la_slope", precision, pull, balanced=True)
+    level = pm.Deterministic("la_level", mean + level_sd * level_score, dims="la")
+    slope = shared * level_score + own * slope_score
+    return level, pm.Deterministic("la_slope", slope - slope.mean(), dims="la")
 
 
 def authority_scatter(

@@ -35,7 +35,8 @@ from pydantic import AfterValidator, Field
 from data_prep.errors import DataError, Fault
 from data_prep.indicators import MEASURES, within_sentence
 from data_prep.observations import CountObservations, describe_counts, observe_counts
-from models.effects import correlated_level_and_slope, slopes_are_clear, year_walk
+from models.around_data import drawn_around_data
+from models.effects import correlated_level_and_slope, year_walk
 from models.likelihoods import (
     dispersion_of,
     negative_binomial_counts,
@@ -54,9 +55,9 @@ from models.rates import (
     spread,
     weighted_mean,
 )
-from models.replaceable import decided_by_data
 from models.sensitivity import rescale_normal_prior
 from models.spec import Answer, Block, Estimand, ModelSpec, NotEstimable, Options
+from models.trends_shown import shown_trends
 from models.wording import stated, without_figures
 
 COUNTS = tuple(name for name, measure in MEASURES.items() if measure.is_count)
@@ -293,12 +294,12 @@ def build(
         printed = _printed_path(observations, options, priors, offset)
         pm.Deterministic("trend", printed - offset, dims="year")
         # local authorities
-        level, slope = _la_effects(observations, options, priors, national_level)
+        scatter_sd = draw_from(priors["scatter_sd"])
+        level, slope = _la_effects(observations, options, priors, national_level, scatter_sd)
         # likelihood
         log_mean = np.log(cells["exposure"].to_numpy()) + level[la] + printed[year]
         if slope is not None:
             log_mean += slope[la] * time[year]
-        scatter_sd = draw_from(priors["scatter_sd"])
         negative_binomial_counts(
             "y",
             log_mean=log_mean,
@@ -390,16 +391,19 @@ def _la_effects(
     options: TrendOptions,
     priors: Mapping[str, Prior],
     national_level: pt.TensorVariable,
+    scatter_sd: pt.TensorVariable,
 ) -> tuple[pt.TensorVariable, pt.TensorVariable | None]:
+    levels, slopes = shown_trends(
+        "trends_shown",
+        observations.cells,
+        observations.las.index,
+        slope_year(observations),
+        scatter_sd**2,
+    )
     if options.la_effect == "level":
         level_sd = draw_from(priors["la_level_sd"])
-        return pm.Normal("la_level", national_level, level_sd, dims="la"), None
-    cells = observations.cells
-    middle = (cells["lower"] + cells["upper"]) / 2
-    log_rate = np.log((middle + 0.5) / cells["exposure"])
-    table = cells.assign(log_rate=log_rate).pivot(index="la", columns="year", values="log_rate")
-    clear = decided_by_data("slopes_are_clear", lambda: slopes_are_clear(table), in_study=False)
-    return correlated_level_and_slope(priors, mean=national_level, slopes_are_clear=clear)
+        return drawn_around_data("la_level", national_level, level_sd, levels), None
+    return correlated_level_and_slope(priors, mean=national_level, shown=[levels, slopes])
 
 
 def _national_totals(
@@ -556,22 +560,26 @@ def estimands(
     priors: Mapping[str, Prior],
 ) -> Answer:
     """Draws of every estimand, from the posterior alone."""
-    rates = in_blocks(partial(_rates, observations=observations), posterior)
+    multiplier, _ = scale(options)
+    work = partial(_rates, observations=observations, multiplier=multiplier)
+    rates = in_blocks(work, posterior)
     values, missing = _answers(rates["rate"], rates["national"], rates["spread"], options)
     sensitivity = _by_offset_sd(posterior, values, options, priors)
     return Answer(values, missing, sensitivity)
 
 
-def _rates(posterior: xr.Dataset, observations: CountObservations) -> dict[str, xr.DataArray]:
+def _rates(
+    posterior: xr.Dataset, observations: CountObservations, multiplier: float
+) -> dict[str, xr.DataArray]:
     """Rates of LAs (chain, draw, la, year), and of the nation and their spread over LAs
-    (chain, draw, year).
+    (chain, draw, year); ``multiplier`` times those of one unit of exposure.
     """
     la_years, trend = observations.la_years, posterior["trend"]
     log_rate = posterior["la_level"] + trend.sel(year=la_years)
     if "la_slope" in posterior:
         time = xr.DataArray(la_years, coords={"year": la_years}) - slope_year(observations)
         log_rate = log_rate + posterior["la_slope"] * time
-    rate = np.exp(log_rate).transpose("chain", "draw", "la", "year")
+    rate = multiplier * np.exp(log_rate).transpose("chain", "draw", "la", "year")
     # LA slopes are held at the first LA year: before it only the national path moves.
     first, earlier = la_years[0], [year for year in observations.years if year < la_years[0]]
     national = weighted_mean(rate, observations.weights)
@@ -588,31 +596,31 @@ def true_estimands(
     truth = cube["truth"].to_dataset()
     per_child = options.exposure == "population_0_17"
     exposure = truth["population_true" if per_child else f"{options.exposure}_mu"]
-    rate = truth[f"{options.outcome}_mu"] / exposure
+    multiplier, _ = scale(options)
+    rate = multiplier * truth[f"{options.outcome}_mu"] / exposure
     rate = rate.sel(la=list(observations.las.index), year=observations.la_years)
     national = weighted_mean(rate, observations.weights)
     earlier = [year for year in observations.years if year < observations.la_years[0]]
     if earlier:
         before = truth[f"{options.outcome}_national_rate"].rename(national_year="year")
-        national = xr.concat([before.sel(year=earlier), national], "year")
+        national = xr.concat([multiplier * before.sel(year=earlier), national], "year")
     return _answers(rate, national, spread(rate), options)[0]
 
 
 def _answers(
     rate: xr.DataArray, national: xr.DataArray, between: xr.DataArray, options: TrendOptions
 ) -> tuple[dict[str, xr.DataArray], list[NotEstimable]]:
-    """Estimands from LA rates (..., la, year), national ones and the spread ``between`` LAs
-    (..., year), drawn or true.
+    """Estimands from LA rates (..., la, year), national ones, both in the unit that is reported,
+    and the spread ``between`` LAs (..., year), drawn or true.
     """
-    multiplier, _ = scale(options)
     years, la_years = ([int(y) for y in array["year"]] for array in (national, rate))
     first, last = years[0], years[-1]
     rank = ranks(rate.isel(year=-1, drop=True))
     values = {
-        "national_rate": multiplier * national,
+        "national_rate": national,
         "between_la_sd": between,
         "la_ratio_90_10": ratio_90_10(between),
-        "la_rate": multiplier * rate,
+        "la_rate": rate,
         "la_rank": rank,
         "la_p_top_fifth": share_in_top_fifth(rank),
     }
@@ -756,10 +764,9 @@ def blocks(options: TrendOptions) -> tuple[Block, ...]:
         Block(
             "local authorities",
             (
-                "la_level",
+                "la_level_raw",
                 "la_level_sd",
-                "la_slope",
-                "la_slope_z",
+                "la_slope_raw",
                 "la_slope_sd",
                 "la_level_slope_correlation",
                 "la_level_slope_correlation_raw",

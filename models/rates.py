@@ -36,9 +36,17 @@ def in_blocks(
     Rates of every authority, year and draw are a hundred million bytes, at which each step of the
     work waits for memory; those of a block stay in the processor's cache.
     """
-    starts = range(0, posterior.sizes["draw"], _BLOCK)
-    parts = [work(posterior.isel(draw=slice(start, start + _BLOCK))) for start in starts]
-    return {name: xr.concat([part[name] for part in parts], "draw") for name in parts[0]}
+    draws = posterior.sizes["draw"]
+    whole: dict[str, xr.DataArray] = {}
+    for start in range(0, draws, _BLOCK):
+        block = {"draw": slice(start, start + _BLOCK)}
+        for name, part in work(posterior.isel(block)).items():
+            if name not in whole:
+                shape = [draws if dim == "draw" else size for dim, size in part.sizes.items()]
+                coords = {**part.drop_vars("draw").coords, "draw": posterior["draw"]}
+                whole[name] = xr.DataArray(np.empty(shape), coords=coords, dims=part.dims)
+            whole[name][block] = part.to_numpy()
+    return whole
 
 
 def ratio_90_10(spread_of_logs: xr.DataArray) -> xr.DataArray:

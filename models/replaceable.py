@@ -8,8 +8,7 @@ a likelihood offers for that:
   any cell may be exact or an interval;
 - it says with `publishes` how values drawn from it become the arrays that it holds, rounded and
   suppressed as a publisher would;
-- a choice of form that single fits take from their data goes through `decided_by_data`, where one
-  form serves all; what a form takes from each data set goes through `worked_out`.
+- what the form of a density takes from each data set goes through `worked_out`.
 
 Until data are given the arrays hold noughts, so nothing that was observed can stay in the model.
 The density is the same either way.
@@ -34,10 +33,6 @@ class Exchange:
 
     Attributes
     ----------
-    declared
-        Choices that the study fixes by name; others take the value that the model declares.
-    choices
-        Every choice that was asked for, as it was fixed.
     publish
         For each observed variable, from drawn values to the arrays of its ``pm.Data`` by name.
     rules
@@ -48,8 +43,6 @@ class Exchange:
         Variables that are the same whatever the data, where those drawn in their place are not.
     """
 
-    declared: Mapping[str, bool] = field(default_factory=dict)
-    choices: dict[str, bool] = field(default_factory=dict)
     publish: dict[str, Publish] = field(default_factory=dict)
     rules: dict[str, str] = field(default_factory=dict)
     derived: dict[str, Derive] = field(default_factory=dict)
@@ -70,9 +63,9 @@ _SHARES_CODE: ContextVar[bool] = ContextVar("shares_code", default=False)
 
 
 @contextmanager
-def replaceable_data(declared: Mapping[str, bool] | None = None) -> Iterator[Exchange]:
+def replaceable_data() -> Iterator[Exchange]:
     """Models built inside hold what was observed as ``pm.Data``; see the module docstring."""
-    exchange = Exchange(declared or {})
+    exchange = Exchange()
     token = _EXCHANGE.set(exchange)
     try:
         yield exchange
@@ -98,14 +91,6 @@ def publishes(observed: str, rule: str, publish: Publish) -> None:
     if exchange is not None:
         exchange.publish[observed] = publish
         exchange.rules[observed] = rule
-
-
-def decided_by_data(name: str, from_data: Callable[[], bool], *, in_study: bool) -> bool:
-    """A choice between two forms of one density: from the data, or fixed for a whole study."""
-    exchange = _EXCHANGE.get()
-    if exchange is None:
-        return from_data()
-    return exchange.choices.setdefault(name, exchange.declared.get(name, in_study))
 
 
 def worked_out(

@@ -53,7 +53,7 @@ from models.timeliness_data import (
     exposure_label,
     observe_timeliness,
 )
-from models.timeliness_slopes import shown_slopes
+from models.timeliness_shown import shown_shares, shown_timeliness
 from models.wording import stated, stated_probability, without_figures
 
 # "No practical effect" is said only from this probability on.
@@ -351,14 +351,15 @@ def build(
                 "region_effect", draw_from(priors["region_sd"]), dims="region"
             )
             mean += region[regions.get_indexer(observations.las["region"])]
-        la_level = pm.Normal("la_level", mean, draw_from(priors["la_level_sd"]), dims="la")
-        # predictors
         scatter = _scatter(options, priors)
+        shown_level, shown_slope = shown_shares(observations, scatter)
+        level_sd = draw_from(priors["la_level_sd"], may_vanish=True)
+        la_level = drawn_around_data("la_level", mean, level_sd, shown_level)
+        # predictors
         effect = draw_from(priors["within_effect"])
         if options.within_slope == "varying":
             sd = draw_from(priors["within_effect_sd"], may_vanish=True)
-            shown = shown_slopes(observations, scatter)
-            effect = drawn_around_data("la_within_effect", effect, sd, shown)[la]
+            effect = drawn_around_data("la_within_effect", effect, sd, shown_slope)[la]
         moved = acting(observations, departure)
         # likelihood
         beta_binomial_counts(
@@ -396,12 +397,10 @@ def _latent_timeliness(
     timely = observations.timely
     la = observations.las.index.get_indexer(timely["la"])
     year = pd.Index(timely_years(observations)).get_indexer(timely["year"])
-    la_mean = pm.Normal(
-        "la_timeliness",
-        draw_from(priors["timeliness_level"]),
-        draw_from(priors["timeliness_la_sd"]),
-        dims="la",
-    )
+    level, within_sd = (draw_from(priors[f"timeliness_{name}"]) for name in ("level", "within_sd"))
+    sd = draw_from(priors["timeliness_la_sd"], may_vanish=True)
+    shown = shown_timeliness(observations, within_sd)
+    la_mean = drawn_around_data("la_timeliness", level, sd, shown)
     path = draw_from(priors["timeliness_year"], dims="timely_year")
     expected = la_mean[la]
     if options.definition_change == "own_mean":
@@ -409,7 +408,6 @@ def _latent_timeliness(
         shift = pm.ZeroSumNormal("definition_shift", spread, dims=("la", "definition"))
         expected = expected + shift[la, timely["definition"].to_numpy()]
     expected = expected + path[year]
-    within_sd = draw_from(priors["timeliness_within_sd"])
     steps, error = timely["steps"].to_numpy(), timely["error"].to_numpy()
     variance = within_sd**2 + error**2
     data = "timeliness_data"
@@ -798,14 +796,14 @@ def blocks(options: TimelinessOptions) -> tuple[Block, ...]:
         Block("other causes", ("deprivation_effect", "covariate_effect")),
         Block(
             "local authorities",
-            ("level", "la_level", "la_level_sd", "region_effect", "region_sd"),
+            ("level", "la_level_raw", "la_level_sd", "region_effect", "region_sd"),
         ),
         Block("years and scatter", ("year_effect", "scatter_sd", "scatter_spread", "la_scatter_z")),
         Block(
             "timeliness",
             (
                 "timeliness_level",
-                "la_timeliness",
+                "la_timeliness_raw",
                 "timeliness_la_sd",
                 "timeliness_within_sd",
                 "timeliness_year",

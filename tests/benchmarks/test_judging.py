@@ -187,6 +187,7 @@ def test_growth_is_one_where_time_grows_in_proportion() -> None:
         [
             *(scaled(size=n, sampling=0.01 * n, wall=0.1 * n**2) for n in (150, 600, 2400)),
             scaled(size=150, cold=True, sampling=1e6),
+            scaled(size=4800, cold=True, sampling=48.0, wall=0.1 * 4800**2),
             scaled(size=10_000, status="killed"),
         ]
     )

@@ -11,7 +11,6 @@ import pymc as pm
 import pytest
 import xarray as xr
 
-from data_prep.errors import DataError
 from experiments import calibrate, sampling
 from experiments.__main__ import INTERRUPTED, NOT_REPORTABLE, REPORTABLE, main
 from experiments.calibrate import Plan, Study, plan_study, replicate_path, run_study
@@ -200,12 +199,6 @@ def test_a_likelihood_that_cannot_exchange_its_data_is_refused(tmp_path: Path) -
         Study(make_plan(tmp_path, registered=False))
 
 
-def test_an_unknown_choice_is_refused(tmp_path: Path) -> None:
-    plan = dataclasses.replace(make_plan(tmp_path), choices={"slopes": True})
-    with pytest.raises(DataError, match="makes no such choice"):
-        Study(plan)
-
-
 def test_followed_scalars_are_first_middle_and_last() -> None:
     draws = xr.DataArray(
         np.zeros((2, 3, 5, 4)),
@@ -235,8 +228,7 @@ def test_the_skeleton_takes_authorities_from_the_whole_list(tmp_path: Path) -> N
     assert len(codes) == 10 == len(plan.document["las"])
     assert codes[0].endswith("001")
     assert codes[-1].endswith("024")
-    other = plan_study(experiment, las=10, choices={"slopes_are_clear": True})
-    assert other.folder != plan.folder
+    assert plan_study(experiment, las=11).folder != plan.folder
 
 
 # ------------------------------------------------------------------------------ command line
@@ -275,7 +267,7 @@ def test_an_interrupted_command_says_what_is_kept(
     assert "finished replicates are kept" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("wrong", [["--replicates", "0"], ["--choice", "slopes_are_clear=maybe"]])
+@pytest.mark.parametrize("wrong", [["--replicates", "0"], ["--las", "none"]])
 def test_impossible_arguments_are_refused(wrong: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["calibrate", *wrong])

@@ -6,7 +6,12 @@ import pytensor.tensor as pt
 import pytest
 from pymc import draw
 
-from models.around_data import Shown, correlated_around_data, drawn_around_data
+from models.around_data import (
+    Shown,
+    correlated_around_data,
+    drawn_around_data,
+    score_given_figures,
+)
 
 LAS = 3000
 FACTOR = np.linalg.cholesky(np.array([[0.25, 0.7], [0.7, 4.0]]))
@@ -78,6 +83,47 @@ def test_scores_are_standard_normal_given_normal_figures(
         a, b = rng.normal(size=(2, 20))
         drop = at_zero - density({"a_raw": a, "b_raw": b})
         assert drop == pytest.approx(0.5 * ((a**2).sum() + (b**2).sum()), rel=1e-6)
+
+
+def balanced_model(precision: np.ndarray) -> pm.Model:
+    """Effects of 20 authorities, less their mean, with normal figures."""
+    seen = np.random.default_rng(6).normal(size=20)
+    seen -= seen.mean()
+    with pm.Model(coords={"la": list(range(20))}) as model:
+        of_scores, pull = 1 + 4.0 * precision, 2.0 * precision * seen
+        score = score_given_figures("b", pt.as_tensor(of_scores), pull, balanced=True)
+        effect = pm.Deterministic("b", 2.0 * (score - score.mean()), dims="la")
+        pm.Potential("figures", -0.5 * precision * (seen - effect) ** 2)
+    return model
+
+
+def test_what_is_balanced_keeps_its_spread() -> None:
+    values = draw(balanced_model(np.full(20, 30.0))["b"], draws=400, random_seed=1)
+    assert values.std() == pytest.approx(2 * np.sqrt(19 / 20), rel=0.03)
+
+
+def test_scores_of_what_is_balanced_are_standard_normal_too() -> None:
+    """Their mean, which figures do not show, is as wide as the others."""
+    model = balanced_model(np.full(20, 30.0))
+    density = model.compile_logp(sum=True, mode="FAST_COMPILE")
+    at_zero = density({"b_raw_free_mean__": np.zeros(20)})
+    rng = np.random.default_rng(8)
+    for b in (np.ones(20), *rng.normal(size=(2, 20))):
+        drop = at_zero - density({"b_raw_free_mean__": b})
+        assert drop == pytest.approx(0.5 * (b**2).sum(), rel=1e-6)
+
+
+def test_the_stretched_mean_keeps_the_density() -> None:
+    model = balanced_model(np.random.default_rng(7).uniform(0, 50, 20))
+    root = np.random.default_rng(9).uniform(1, 9, 20)
+    transform = model.rvs_to_transforms[model["b_raw"]]
+    by_column = np.stack([transform.backward(unit, root).eval() for unit in np.eye(20)], axis=1)
+    assert transform.log_jac_det(root, root).eval() == pytest.approx(
+        np.linalg.slogdet(by_column)[1]
+    )
+    value = np.linspace(-2, 3, 20)
+    there = transform.backward(value, root)
+    assert transform.forward(there, root).eval() == pytest.approx(value)
 
 
 def test_one_outcome_alone() -> None:

@@ -10,7 +10,7 @@ from models import CATALOGUE, load_model
 from models.likelihoods import negative_binomial_counts
 from models.national_trend import SPEC, TrendOptions
 from models.published_counts import CountPublication
-from models.replaceable import decided_by_data, is_replaceable, replaceable_data
+from models.replaceable import replaceable_data
 from models.share_likelihoods import beta_binomial_counts
 
 FAST = "FAST_COMPILE"
@@ -137,14 +137,6 @@ def test_a_model_for_a_study_holds_nothing_that_was_observed(
     assert np.isfinite(density), "noughts are data too"
 
 
-def test_choices_of_form_are_fixed_for_a_study(totals_world: xr.DataTree) -> None:
-    options = TrendOptions()
-    observations = SPEC.observe(totals_world, options)
-    with replaceable_data() as exchange:
-        SPEC.build(observations, options, SPEC.priors)
-    assert exchange.choices == {"slopes_are_clear": False}
-
-
 def test_worlds_of_timeliness_move_re_referral_with_the_timeliness_drawn(
     totals_world: xr.DataTree,
 ) -> None:
@@ -169,9 +161,8 @@ def test_worlds_of_timeliness_move_re_referral_with_the_timeliness_drawn(
 def test_swapped_totals_and_counts_reach_the_density(totals_world: xr.DataTree) -> None:
     options = TrendOptions()
     observations = SPEC.observe(totals_world, options)
-    with replaceable_data({"slopes_are_clear": True}) as exchange:
+    with replaceable_data() as exchange:
         model = SPEC.build(observations, options, SPEC.priors)
-    assert "la_slope" in [rv.name for rv in model.free_RVs]
     density = model.compile_fn(
         model.logp(model.observed_RVs, sum=False),
         inputs=model.value_vars,
@@ -189,14 +180,3 @@ def test_swapped_totals_and_counts_reach_the_density(totals_world: xr.DataTree) 
         values.append(density(point))
     for first, second in zip(*values, strict=True):
         assert (first != second).any()
-
-
-def test_a_choice_comes_from_the_data_unless_a_study_fixes_it() -> None:
-    assert decided_by_data("form", lambda: True, in_study=False)
-    assert not is_replaceable()
-    with replaceable_data() as exchange:
-        assert is_replaceable()
-        assert not decided_by_data("form", lambda: pytest.fail("asked the data"), in_study=False)
-    with replaceable_data({"form": True}) as fixed:
-        assert decided_by_data("form", lambda: False, in_study=False)
-    assert (exchange.choices, fixed.choices) == ({"form": False}, {"form": True})
