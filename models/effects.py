@@ -61,8 +61,8 @@ def correlated_level_and_slope(
     """Level and slope of each authority, bivariate normal, slopes less their mean; two tensors of
     shape (la,). ``mean`` is what levels lie around, ``shown`` what figures show of both.
 
-    The slope is conditioned on figures given the level, the level with the slope integrated out: as
-    `correlated_around_data` does it for any number, here in plain vectors, which are faster.
+    The slope is conditioned on figures given the level, the level with the slope integrated out:
+    what `correlated_around_data` does for any number, but that figures do not show the mean slope.
     """
     level_sd = draw_from(priors["la_level_sd"])
     slope_sd = draw_from(priors["la_slope_sd"], may_vanish=True)

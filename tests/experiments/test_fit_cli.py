@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -313,6 +314,22 @@ def test_a_reportable_run_ends_with_zero_and_names_what_was_loosened(
     assert main(["report", "--run", fitted.forced.name]) == REPORTABLE
     assert "limits loosened by the config: r_hat" in capsys.readouterr().out
     path.write_text(kept)
+
+
+def test_data_too_large_for_the_machine_are_refused_before_compiling(
+    fitted: Fitted, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = fitted.run.parent
+    before = sorted(folder.rglob("*"))
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=2**20))
+    monkeypatch.setattr(
+        "experiments.sampling.compile_model", lambda *_: pytest.fail("began to compile")
+    )
+    assert main(arguments("fit", "--force")) == BAD_INPUT
+    said = capsys.readouterr().err
+    assert "the data are too large for this machine" in said
+    assert "Remedy: fit fewer years, authorities or outcomes" in said
+    assert sorted(folder.rglob("*")) == before
 
 
 def truncated(path: Path) -> None:
