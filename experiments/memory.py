@@ -14,7 +14,7 @@ log = logging.getLogger("experiments")
 
 _GIB = 2**30
 # Libraries, the model and its compiled code.
-_START = 0.7 * _GIB
+_START = 1.0 * _GIB
 # What a fit holds at its fullest for each draw, in numbers of eight bytes: of each free or derived
 # scalar itself, the sampler's copy and an estimand made of it; of each cell its log density (half
 # of one) and the rate that is behind it. Measured over the models and sizes of docs/decisions/
