@@ -17,8 +17,7 @@ _GIB = 2**30
 _START = 1.0 * _GIB
 # What a fit holds at its fullest for each draw, in numbers of eight bytes: of each free or derived
 # scalar itself, the sampler's copy and an estimand made of it; of each cell its log density (half
-# of one) and the rate that is behind it. Measured over the models and sizes of docs/decisions/
-# speed.md.
+# of one) and the rate that is behind it. Fitted by eye to what docs/benchmarks-scale.md measures.
 _PER_SCALAR = 3.0
 _PER_CELL = 1.5
 # Copies of each predictive draw of a cell: from prior and posterior, and while it is drawn.
@@ -60,11 +59,8 @@ def require_memory(model: Any, config: SamplerConfig) -> None:
         log.info("needs about %s of memory (%s)", _gib(needed), size)
     if needed <= free:
         return
-    fewer = math.floor(
-        config.draws
-        * (free - expected_bytes(scalars, cells, 0))
-        / max(needed - expected_bytes(scalars, cells, 0), 1)
-    )
+    without_draws = expected_bytes(scalars, cells, 0)
+    fewer = math.floor(config.draws * (free - without_draws) / (needed - without_draws))
     remedies = ["fit fewer years, authorities or outcomes", "end other programs"]
     if fewer >= _FEWEST_DRAWS:
         remedies.insert(0, f"keep fewer draws (sampler.draws={fewer // 10 * 10} would fit)")

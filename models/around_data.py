@@ -47,6 +47,19 @@ def clear_of_years(table: pd.DataFrame) -> pd.DataFrame:
     return table - table.mean() + table.stack().mean()
 
 
+def shown_rates(cells: pd.DataFrame, las: pd.Index) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Log rates of ``cells`` (``la, year, count, exposure``), clear of what moves the nation, and
+    the variance that counting alone gives each; (la, year), NaN where unknown.
+    """
+    count = cells["count"]
+    cells = cells.assign(log_rate=np.log((count + 0.5) / cells["exposure"]), chance=1 / (count + 1))
+    log_rate, chance = (
+        cells.pivot(index="la", columns="year", values=column).reindex(las)
+        for column in ("log_rate", "chance")
+    )
+    return clear_of_years(log_rate), chance
+
+
 def drawn_around_data(
     name: str, centre: TensorVariable, scale: TensorVariable, shown: Shown, dims: str = "la"
 ) -> TensorVariable:

@@ -7,12 +7,11 @@ it, only how fast it is explored.
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
 from data_prep.joint_observations import JointCounts
-from models.around_data import LEAST_VARIANCE, Shown, clear_of_years
+from models.around_data import LEAST_VARIANCE, Shown, shown_rates
 from models.replaceable import worked_out
 
 
@@ -53,18 +52,12 @@ def _shown(observations: JointCounts, drawn: np.ndarray | None) -> np.ndarray:
     """
     cells = observations.cells
     count = (cells["lower"] + cells["upper"]).to_numpy() / 2 if drawn is None else drawn
-    cells = cells.assign(log_rate=np.log((count + 0.5) / cells["exposure"]), chance=1 / (count + 1))
+    cells = cells.assign(count=count)
     found = []
     for name in observations.outcomes:
-        own = cells[cells["outcome"] == name]
-
-        def table(column: str, own: pd.DataFrame = own) -> pd.DataFrame:
-            by_year = own.pivot(index="la", columns="year", values=column)
-            return by_year.reindex(observations.las.index)
-
-        log_rate = clear_of_years(table("log_rate"))
+        log_rate, chance = shown_rates(cells[cells["outcome"] == name], observations.las.index)
         # As the likelihood goes by mean counts: a year out of proportion counts as a share of them.
         level = np.log(log_rate.map(np.exp).mean(axis=1))
-        years, counting = log_rate.notna().sum(axis=1), table("chance").mean(axis=1)
+        years, counting = log_rate.notna().sum(axis=1), chance.mean(axis=1)
         found.append([level.fillna(0.0), years, counting.fillna(1.0)])
     return np.moveaxis(np.array(found, float), 0, 1)

@@ -56,7 +56,7 @@ def correlated_level_and_slope(
     priors: Mapping[str, Prior],
     *,
     mean: pt.TensorVariable,
-    shown: Sequence[Shown],
+    shown: tuple[Shown, Shown],
 ) -> tuple[pt.TensorVariable, pt.TensorVariable]:
     """Level and slope of each authority, bivariate normal, slopes less their mean; two tensors of
     shape (la,). ``mean`` is what levels lie around, ``shown`` what figures show of both.

@@ -403,7 +403,7 @@ def _la_effects(
     if options.la_effect == "level":
         level_sd = draw_from(priors["la_level_sd"])
         return drawn_around_data("la_level", national_level, level_sd, levels), None
-    return correlated_level_and_slope(priors, mean=national_level, shown=[levels, slopes])
+    return correlated_level_and_slope(priors, mean=national_level, shown=(levels, slopes))
 
 
 def _national_totals(
@@ -798,7 +798,7 @@ def notes(observations: CountObservations, options: TrendOptions) -> list[str]:
             f"Definition before the latest one: {regime}. Its offset is known from its prior only, "
             "so the change where it ends is shared out between offset and trend by their priors."
         )
-    if names := without_figures(observations.las, observations.cells["la"]):
+    if names := without_figures(observations.las, observations.cells["la"], most=None):
         found.append(f"No usable figure for {names}: their rates come from the other authorities.")
     return found
 

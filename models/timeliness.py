@@ -857,7 +857,7 @@ def notes(observations: TimelinessObservations, options: TimelinessOptions) -> l
         found.append(
             f"Deprivation: {options.deprivation.upper()} of {observations.deprivation_edition}."
         )
-    if names := without_figures(observations.las, observations.cells["la"]):
+    if names := without_figures(observations.las, observations.cells["la"], most=None):
         found.append(f"No usable figure for {names}: what is said of them comes from the others.")
     return found
 

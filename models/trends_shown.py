@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from pytensor.tensor.variable import TensorVariable
 
-from models.around_data import LEAST_VARIANCE, Shown, clear_of_years
+from models.around_data import LEAST_VARIANCE, Shown, shown_rates
 from models.replaceable import worked_out
 
 
@@ -57,14 +57,8 @@ def _shown(cells: pd.DataFrame, las: pd.Index, middle: float) -> np.ndarray:
     squares of their distance from their mean, and the variance that counting alone gives the log
     rate of one year.
     """
-    count = cells["count"]
-    cells = cells.assign(log_rate=np.log((count + 0.5) / cells["exposure"]), chance=1 / (count + 1))
-    log_rate, chance = (
-        cells.pivot(index="la", columns="year", values=column).reindex(las)
-        for column in ("log_rate", "chance")
-    )
+    log_rate, chance = shown_rates(cells, las)
     known = log_rate.notna()
-    log_rate = clear_of_years(log_rate)
     time = known.mul(np.asarray(log_rate.columns, float) - middle, axis=1).where(known)
     off = time.sub(time.mean(axis=1), axis=0)
     squares = (off**2).sum(axis=1)

@@ -45,13 +45,13 @@ def stated_probability(value: float) -> str:
     return "> 0.99" if value > 0.99 else f"{value:.2f}"
 
 
-def without_figures(las: pd.DataFrame, seen: Iterable[Any]) -> str:
+def without_figures(las: pd.DataFrame, seen: Iterable[Any], most: int | None = 5) -> str:
     """Names of the authorities of ``las`` (index code, column ``name``) that are not among the
-    codes ``seen``: the first five, and how many more; blank where there are none.
+    codes ``seen``: the first ``most``, and how many more; blank where there are none.
     """
     names = list(las.loc[~las.index.isin(set(seen)), "name"])
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more
+    rest = len(names[most:]) if most is not None else 0
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest else "")
 
 
 def _places(row: Mapping[Any, Any] | pd.Series) -> int:

@@ -1,6 +1,7 @@
 """How simulated England publishes: bounds, gaps, totals, groups of the cube."""
 
 import re
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from data_prep.indicators import CIN, MEASURES
 from data_prep.schema import KNOWN, SIMULATED, STATUS, load_cube, measures_in, save_cube
 from data_prep.simulated import SimulationOptions, build_simulated
+from data_prep.simulated.places import draw_places, find_borders
 
 # Everything but the longer episodes of need, which no model uses.
 SIMULATED_MEASURES = [
@@ -269,6 +271,19 @@ def test_codes_and_names_are_invented(tree: xr.DataTree) -> None:
     )
     assert not names & set(real.split())
     assert set(cube["region"].values).isdisjoint({"London", "North East", "South West"})
+
+
+@pytest.mark.parametrize("las", [3, 20, 60, 152])
+def test_authorities_touch_where_no_third_lies_in_the_circle_between_them(las: int) -> None:
+    places = draw_places(SimulationOptions(seed=las, las=las))
+    square = places.distance_km() ** 2
+    mainland = [int(at) for at in np.flatnonzero(~places.island)]
+    expected = [
+        (a, b)
+        for a, b in combinations(mainland, 2)
+        if all(square[a, c] + square[b, c] >= square[a, b] for c in mainland if c not in (a, b))
+    ]
+    assert list(zip(*(found.tolist() for found in find_borders(places)), strict=True)) == expected
 
 
 def test_borders_and_neighbours(tree: xr.DataTree) -> None:

@@ -10,7 +10,7 @@ from models import CATALOGUE, load_model
 from models.likelihoods import negative_binomial_counts
 from models.national_trend import SPEC, TrendOptions
 from models.published_counts import CountPublication
-from models.replaceable import replaceable_data
+from models.replaceable import is_replaceable, replaceable_data
 from models.share_likelihoods import beta_binomial_counts
 
 FAST = "FAST_COMPILE"
@@ -180,3 +180,10 @@ def test_swapped_totals_and_counts_reach_the_density(totals_world: xr.DataTree) 
         values.append(density(point))
     for first, second in zip(*values, strict=True):
         assert (first != second).any()
+
+
+def test_models_are_built_for_a_study_inside_the_block_alone() -> None:
+    assert not is_replaceable()
+    with replaceable_data():
+        assert is_replaceable()
+    assert not is_replaceable()

@@ -2,12 +2,13 @@
 
 import math
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.rates import three_figures
-from models.wording import signed, stated, stated_probability
+from models.wording import signed, stated, stated_probability, without_figures
 from reports import wording
 
 sizes = st.floats(1e-4, 1e6)
@@ -42,3 +43,11 @@ def test_signs_are_true_minus_signs_and_nothing_has_none(value: float, text: str
 
 def test_three_figures_below_nought_have_a_true_minus() -> None:
     assert [three_figures(x) for x in (-1234.5, -0.02345, 25.0)] == ["−1,230", "−0.0234", "25.0"]
+
+
+def test_authorities_without_figures_are_named_and_the_rest_counted() -> None:
+    las = pd.DataFrame({"name": list("ABCDEFGH")}, index=list("abcdefgh"))
+    assert without_figures(las, ["a", "a"]) == "B, C, D, E, F and 2 more"
+    assert without_figures(las, ["a"], most=None) == "B, C, D, E, F, G, H"
+    assert without_figures(las, list("abcdefg")) == "H"
+    assert without_figures(las, list("abcdefgh")) == ""
