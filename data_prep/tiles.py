@@ -15,7 +15,6 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 _STEPS = 20
 # Points moved at a time.
@@ -67,6 +66,9 @@ def lay_tiles(
 
 def _assign(at: np.ndarray) -> np.ndarray:
     """The squares, each of side 1, that lie nearest to places all in all; (place, 2)."""
+    # A third of a second to import, which every command would pay.
+    from scipy.optimize import linear_sum_assignment
+
     at = at - at.min(axis=0)
     low = np.zeros(2) - _ROOM
     high = np.ceil(at.max(axis=0)) + _ROOM

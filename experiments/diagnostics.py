@@ -75,7 +75,12 @@ def _in_threads(
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _convergence(draws: np.ndarray) -> dict[str, np.ndarray]:
+def _convergence(
+    draws: np.ndarray, order: np.ndarray | None = None, ordered: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """As `convergence`. ``order`` sorts the draws of each quantity, all chains in a row, and
+    ``ordered`` are they sorted, where the caller has them.
+    """
     count = draws.shape[0]
     with np.errstate(invalid="ignore"):
         usable = np.isfinite(draws).all(axis=(1, 2)) & (
@@ -85,10 +90,13 @@ def _convergence(draws: np.ndarray) -> dict[str, np.ndarray]:
     result = {name: np.full(count, np.nan) for name in names}
     if not usable.any():
         return result
-    x = draws[usable]
+    x = draws if usable.all() else draws[usable]
     split = _split(x)
-    order = np.argsort(split.reshape(len(x), -1), axis=1)
-    ordered = np.take_along_axis(split.reshape(len(x), -1), order, axis=1)
+    is_whole = split[0].size == x[0].size
+    if order is None or ordered is None or not is_whole:
+        order, ordered = _sorted(split)
+    else:
+        order, ordered = order[usable], ordered[usable]
     ranked = _normal_scores(order, ordered).reshape(split.shape)
     middle = (ordered.shape[1] - 1) // 2, ordered.shape[1] // 2
     median = (ordered[:, middle[0]] + ordered[:, middle[1]])[:, None] / 2
@@ -100,7 +108,7 @@ def _convergence(draws: np.ndarray) -> dict[str, np.ndarray]:
     ).reshape(split.shape)
     result["r_hat"][usable] = np.maximum(_r_hat(ranked), _r_hat(folded))
     result["ess_bulk"][usable] = _ess(ranked)
-    if x[0].size != split[0].size:
+    if not is_whole:
         ordered = np.sort(x.reshape(len(x), -1), axis=1)
     low, high = (_sorted_quantile(ordered, p)[:, None, None] for p in (0.05, 0.95))
     result["ess_tail"][usable] = np.minimum(_ess(_split(x <= low)), _ess(_split(x <= high)))
@@ -110,9 +118,21 @@ def _convergence(draws: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _split(draws: np.ndarray) -> np.ndarray:
-    """Each chain cut into halves: (quantity, 2 chains, draw / 2); an odd middle draw left out."""
-    half = draws.shape[2] // 2
-    return np.concatenate([draws[:, :, :half], draws[:, :, -half:]], axis=1)
+    """Each chain cut into halves: (quantity, 2 chains, draw / 2), in the order of the draws; an odd
+    middle draw left out.
+    """
+    count, chains, length = draws.shape
+    half = length // 2
+    if length % 2:
+        draws = np.concatenate([draws[:, :, :half], draws[:, :, -half:]], axis=2)
+    return draws.reshape(count, 2 * chains, half)
+
+
+def _sorted(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What sorts the draws of each quantity, and they sorted; both (quantity, chain x draw)."""
+    flat = draws.reshape(len(draws), -1)
+    order = np.argsort(flat, axis=1)
+    return order, np.take_along_axis(flat, order, axis=1)
 
 
 def _normal_scores(order: np.ndarray, ordered: np.ndarray) -> np.ndarray:
@@ -148,18 +168,11 @@ def _ess(draws: np.ndarray) -> np.ndarray:
     count, chains, length = draws.shape
     if length < 4:
         return np.full(count, np.nan)
-    means = draws.mean(axis=2)
-    size = next_fast_len(2 * length, real=True)
-    spectrum = rfft(draws - means[:, :, None], n=size, axis=2).view(float)
-    power = np.einsum("ijk,ijk->ik", spectrum, spectrum) / chains
-    covariance = irfft(power[:, ::2] + power[:, 1::2], n=size, axis=1)[:, :length] / length
-    within = covariance[:, 0] * length / (length - 1)
-    total = within * (length - 1) / length + means.var(axis=1, ddof=1)
+    variance = draws.mean(axis=2).var(axis=1, ddof=1)
     # Nearly all sequences end within the first lags.
-    lags = min(length, _LAGS)
-    tau, ended = _autocorrelation_time(covariance[:, :lags], within, total)
-    if lags < length and not ended.all():
-        tau[~ended] = _autocorrelation_time(covariance[~ended], within[~ended], total[~ended])[0]
+    tau, total, ended = _autocorrelation_time(draws, variance, min(length, _LAGS))
+    if length > _LAGS and not ended.all():
+        tau[~ended] = _autocorrelation_time(draws[~ended], variance[~ended], length)[0]
     samples = chains * length
     tau = np.maximum(tau, 1 / np.log10(samples))
     # An indicator that never changes (a discrete quantity whose tail is one value) has nothing to
@@ -168,17 +181,24 @@ def _ess(draws: np.ndarray) -> np.ndarray:
 
 
 def _autocorrelation_time(
-    covariance: np.ndarray, within: np.ndarray, total: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Sum of autocorrelations (quantity,) from autocovariances (quantity, lag), and whether the
-    sequence ended before the lags did.
+    draws: np.ndarray, variance: np.ndarray, lags: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sum of autocorrelations within the first ``lags``, the total variance, and whether the
+    sequence ended before the lags did; each (quantity,). ``variance`` is that of chains' means.
     """
-    count, length = covariance.shape
+    count, chains, length = draws.shape
+    # Padded by as many zeros as there are lags: what comes round reaches none of them.
+    size = next_fast_len(length + lags, real=True)
+    spectrum = rfft(draws - draws.mean(axis=2, keepdims=True), n=size, axis=2).view(float)
+    power = np.einsum("ijk,ijk->ik", spectrum, spectrum) / chains
+    covariance = irfft(power[:, ::2] + power[:, 1::2], n=size, axis=1)[:, :lags] / length
+    within = covariance[:, 0] * length / (length - 1)
+    total = within * (length - 1) / length + variance
     with np.errstate(divide="ignore", invalid="ignore"):
         rho = 1 - (within[:, None] - covariance) / total[:, None]
     rho[:, 0] = 1.0
     # The last lags are left to the rule for the next even one below.
-    pairs = max((length - 3) // 2, 1)
+    pairs = max((lags - 3) // 2, 1)
     sums = rho[:, : 2 * pairs + 2 : 2] + rho[:, 1 : 2 * pairs + 2 : 2]
     # The first pair always counts; after it, pairs count until one is negative, never rising.
     counts = np.ones((count, pairs), bool)
@@ -192,7 +212,7 @@ def _autocorrelation_time(
     even = np.take_along_axis(rho, 2 * after, axis=1)[:, 0]
     unended = np.take_along_axis(sums, after, axis=1)[:, 0] >= 0
     tau += np.where(unended, even, np.maximum(even, 0))
-    return tau, after[:, 0] < pairs
+    return tau, total, after[:, 0] < pairs
 
 
 def _scalars(array: xr.DataArray) -> Iterator[tuple[tuple[tuple[str, object], ...], int]]:
@@ -286,9 +306,9 @@ def _summary(array: xr.DataArray, estimand: Estimand) -> pd.DataFrame:
 
 def _described(draws: np.ndarray) -> dict[str, np.ndarray]:
     """Convergence, mean, sd and interval."""
-    ordered = np.sort(draws.reshape(len(draws), -1), axis=1)
+    order, ordered = _sorted(draws)
     tail = (1 - INTERVAL_WIDTH) / 2
-    return _convergence(draws) | {
+    return _convergence(draws, order, ordered) | {
         "mean": ordered.mean(axis=1),
         "sd": ordered.std(axis=1, ddof=1),
         "lower": _sorted_quantile(ordered, tail),

@@ -149,7 +149,11 @@ def _write_run(prepared: Prepared, folder: Path, command: str, most_cores: int) 
     observed = [rv.name for rv in model.observed_RVs]
     declared = _hyperparameters(experiment, observations)
     hyperparameters = [name for name in free if name.removesuffix("_raw") in declared]
-    with beside(lambda: _summarise(prepared, posterior, free), most_cores) as summaries:
+    # Three things that need the draws and not each other; the system shares the cores out.
+    with (
+        beside(lambda: _summarise(prepared, posterior), most_cores) as summaries,
+        beside(lambda: diagnose(posterior, spec.blocks(options), free), most_cores) as convergence,
+    ):
         with stages("log likelihood and predictions"):
             # Both in one go, for they share most of the graph.
             named = [*observed, *hyperparameters]
@@ -163,37 +167,38 @@ def _write_run(prepared: Prepared, folder: Path, command: str, most_cores: int) 
             )
             if prior_predictive is not None:
                 prior_predictive = sampling.as_one(prior_predictive, observed)
+        with stages("judging predictions"):
+            tree = xr.DataTree.from_dict(
+                {
+                    "posterior": posterior,
+                    "sample_stats": statistics,
+                    "log_likelihood": log_likelihood,
+                    "log_prior": log_prior,
+                    "observed_data": seen,
+                    "constant_data": spec.constant_data(observations),
+                    "prior": prior,
+                    "posterior_predictive": predictive,
+                }
+            )
+            if prior_predictive is not None:
+                tree["prior_predictive"] = xr.DataTree(prior_predictive)
+            tree["criticism"] = xr.DataTree(criticise(tree))
+            coords = spec.coords(observations, options)
+            check = check_inspections if "framework" in tree["constant_data"] else check_predictive
+            checks = check(tree, coords, list(observations.las["region"]))
+        with stages("writing draws"):
+            _write_trace(tree, folder / "trace.nc")
+            write_places(prepared.cube, folder)
         with stages("estimands and diagnostics"):
-            found = summaries()
-    with stages("judging"):
-        tree = xr.DataTree.from_dict(
-            {
-                "posterior": posterior,
-                "sample_stats": statistics,
-                "log_likelihood": log_likelihood,
-                "log_prior": log_prior,
-                "observed_data": seen,
-                "constant_data": spec.constant_data(observations),
-                "prior": prior,
-                "posterior_predictive": predictive,
-            }
-        )
-        if prior_predictive is not None:
-            tree["prior_predictive"] = xr.DataTree(prior_predictive)
-        tree["criticism"] = xr.DataTree(criticise(tree))
-        gates = judge_computation(found.diagnostics, found.estimands, statistics, config.gates)
-        coords = spec.coords(observations, options)
-        check = check_inspections if "framework" in tree["constant_data"] else check_predictive
-        checks = check(tree, coords, list(observations.las["region"]))
+            found, diagnostics = summaries(), convergence()
+    gates = judge_computation(diagnostics, found.estimands, statistics, config.gates)
     with stages("writing"):
         (folder / "config.toml").write_text(tomli_w.dumps(experiment.resolved()))
-        found.diagnostics.to_csv(folder / "diagnostics.csv", index=False, float_format="%.6g")
+        diagnostics.to_csv(folder / "diagnostics.csv", index=False, float_format="%.6g")
         found.estimands.to_csv(folder / "estimands.csv", index=False, float_format="%.6g")
         write_ranks(found.ranks, folder)
-        write_places(prepared.cube, folder)
         store.write_json(folder / "spec.json", _spec_document(prepared, found))
         store.write_json(folder / "verdict.json", _verdict(gates, checks, tree, experiment))
-        _write_trace(tree, folder / "trace.nc")
         store.write_json(
             folder / "provenance.json",
             {
@@ -225,19 +230,17 @@ class Summaries:
     """
 
     answer: Answer
-    diagnostics: pd.DataFrame
     estimands: pd.DataFrame
     ranks: pd.DataFrame
 
 
-def _summarise(prepared: Prepared, posterior: xr.Dataset, free: list[str]) -> Summaries:
+def _summarise(prepared: Prepared, posterior: xr.Dataset) -> Summaries:
     experiment, spec = prepared.experiment, prepared.experiment.spec
     options = experiment.options
     declared = spec.declared_estimands(options)
     answer = spec.estimands(posterior, prepared.observations, options, experiment.priors)
     return Summaries(
         replace(answer, values={}),
-        diagnose(posterior, spec.blocks(options), free),
         summarise(answer.values, declared, answer.not_estimable),
         rank_authorities(answer.values, declared),
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from reports.figures import (
     ACCENT,
@@ -211,7 +211,7 @@ def _calibration(run: Run) -> Panel:
         events = table["observed"] / 100 * table["inspections"]
         # Jeffreys' interval of a share.
         for end, tail in (("lower", 0.05), ("upper", 0.95)):
-            table[end] = 100 * beta.ppf(tail, events + 0.5, table["inspections"] - events + 0.5)
+            table[end] = 100 * betaincinv(events + 0.5, table["inspections"] - events + 0.5, tail)
         tables[sample] = table
     if not tables:
         return not_assessed(key, title, _reason(run, "calibration_predicted_in_sample"))
