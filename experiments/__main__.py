@@ -6,6 +6,7 @@ interrupted.
 """
 
 import argparse
+import gc
 import logging
 import os
 import sys
@@ -380,4 +381,7 @@ def _place(value: object) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    # On its way out Python looks through all that it holds for rubbish: a second after a fit.
+    gc.freeze()
+    sys.exit(code)

@@ -5,6 +5,7 @@ core lies idle with threads. A fork sees all that this process holds without a c
 what its function returns. Numbers do not depend on who worked them out.
 """
 
+import gc
 import multiprocessing
 import signal
 import threading
@@ -30,6 +31,9 @@ def beside[T](work: Callable[[], T], cores: int) -> Iterator[Callable[[], T]]:
     context = multiprocessing.get_context("fork")
     receiving, sending = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(work, sending), daemon=True)
+    # What there is now is not looked through for rubbish while the fork works: it would take half a
+    # second, and a copy of all that both share.
+    gc.freeze()
     process.start()
     sending.close()
 
@@ -49,6 +53,7 @@ def beside[T](work: Callable[[], T], cores: int) -> Iterator[Callable[[], T]]:
         process.terminate()
         process.join()
         receiving.close()
+        gc.unfreeze()
 
 
 def _work(work: Callable[[], Any], sending: Connection) -> None:

@@ -75,11 +75,29 @@ class ProgressLine:
 
 def compile_model(model: pm.Model) -> Any:
     """Native code for the model's log density and gradient; from the cache where it can be."""
-    import nutpie
-
+    nutpie = _import_nutpie()
     use_native_functions()
     with kept_on_disk(), rewritten_graphs_kept():
         return nutpie.compile_pymc_model(model)
+
+
+def _import_nutpie() -> Any:
+    """Import nutpie, but not the whole of ArviZ: with plotting and all that takes a second.
+
+    nutpie has its draws made into datasets by two functions that ArviZ takes from its package
+    `arviz_base`; here it is given that package. Who imports ArviZ gets ArviZ.
+    """
+    if "nutpie" not in sys.modules and "arviz" not in sys.modules:
+        import arviz_base
+
+        sys.modules["arviz"] = arviz_base
+        try:
+            import nutpie
+        finally:
+            del sys.modules["arviz"]
+    import nutpie
+
+    return nutpie
 
 
 # The model that was compiled last for sharing, and its code. Jobs of one batch come in a row.

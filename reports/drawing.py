@@ -87,7 +87,6 @@ def _second_process(folder: Path, waiting: deque[str], found: dict[str, Shown]) 
     # The netCDF library bears no thread that closes a forgotten file while another reads: nothing
     # is let go but by this thread, between parts. What is there now stays until all are drawn, so
     # that neither process need look through it.
-    gc.collect()
     gc.freeze()
     gc.disable()
     process = context.Process(target=_serve, args=(folder, theirs, ours), daemon=True)

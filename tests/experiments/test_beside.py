@@ -1,5 +1,6 @@
 """Work beside: the same result, and the same errors, whoever does it."""
 
+import gc
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -52,3 +53,11 @@ def test_a_process_that_ends_without_a_word_is_stood_in_for() -> None:
 def test_work_that_nobody_waits_for_is_ended() -> None:
     with pytest.raises(KeyError), beside(threading.Event().wait, cores=2):
         raise KeyError
+
+
+def test_what_both_share_is_not_looked_through_while_a_fork_works() -> None:
+    before = gc.get_freeze_count()
+    with beside(os.getpid, cores=2) as result:
+        assert gc.get_freeze_count() > before
+        result()
+    assert gc.get_freeze_count() == before

@@ -262,7 +262,13 @@ def test_spec_verdict_and_provenance_have_the_keys_of_the_contract(fitted: Fitte
 
 def test_the_log_says_what_was_done_when(fitted: Fitted) -> None:
     log = (fitted.run / "log.txt").read_text()
-    for stage in ("building the model", "compiling", "sampling 2 chains", "judging predictions", "writing"):
+    for stage in (
+        "building the model",
+        "compiling",
+        "sampling 2 chains",
+        "judging predictions",
+        "writing",
+    ):
         assert stage in log
     assert fitted.run.name in log
 

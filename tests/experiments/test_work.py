@@ -102,3 +102,20 @@ def test_help_needs_no_library() -> None:
     modules, numpy = said.stdout.split()[-2:]
     # 123 on Python 3.13, nearly all of the standard library.
     assert (int(modules) < 180, numpy) == (True, "False")
+
+
+def test_sampling_leaves_plotting_to_the_report() -> None:
+    code = (
+        "import sys\nimport pymc as pm\nfrom experiments import sampling\n"
+        "from experiments.config import SamplerConfig\n"
+        "with pm.Model() as model:\n    pm.Normal('x')\n"
+        "few = SamplerConfig(draws=100, tune=100, chains=2)\n"
+        "draws, _ = sampling.sample(sampling.compile_model(model), few, 1, 2)\n"
+        "plotting = {'arviz', 'arviz_plots', 'arviz_stats', 'matplotlib.pyplot', 'scipy.stats'}\n"
+        "print('PLOTTING', draws['x'].shape, sorted(plotting & set(sys.modules)))\n"
+        "import arviz\nprint('WHOLE', arviz.__name__, hasattr(arviz, 'plot_trace'))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.splitlines()[-2:] == ["PLOTTING (2, 100) []", "WHOLE arviz True"]
