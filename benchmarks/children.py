@@ -63,21 +63,14 @@ def _pymc(job: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 def _bambi(job: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     import bambi
     import numpy as np
-    import pandas as pd
+
+    from benchmarks.tasks import as_frame
 
     with np.load(Path(job["folder"]) / "data.npz") as held:
         data = {name: held[name] for name in held.files}
-    size = len(data["y"])
-    columns = {name: v for name, v in data.items() if v.shape == (size,)}
-    if "x" in data:
-        columns |= {f"x{k}": column for k, column in enumerate(data["x"].T)}
-    if "time" in data:
-        columns["time"] = data["time"][data["year"] - 1]
-    if "between" in data:
-        columns["between"] = data["between"][data["la"] - 1]
-    frame = pd.DataFrame(columns)
+    frame = as_frame(data)
     formula, family = _FORMULAS[job["task"]](data)
-    model = bambi.Model(formula, frame, family=family, categorical=sorted(_GROUPS & set(columns)))
+    model = bambi.Model(formula, frame, family=family, categorical=sorted(_GROUPS & set(frame)))
     seconds = {"start": time.perf_counter() - START}
     began = time.perf_counter()
     tree = model.fit(**_settings(job), discard_tuned_samples=False)

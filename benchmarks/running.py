@@ -18,24 +18,28 @@ import numpy as np
 import psutil
 import xarray as xr
 
-from benchmarks.tasks import CUBE, Task
+from benchmarks.tasks import CUBE, Task, as_frame
 from experiments.runtime import ROOT
 
 PEERS = Path(__file__).parent / "peers"
 # Tools in the order of a round; `ours` is the command line that a user types.
-TOOLS = ("ours", "pymc", "bambi", "stan", "numpyro")
+TOOLS = ("ours", "pymc", "bambi", "brms", "stan", "numpyro")
 LABELS = {
     "ours": "this project",
     "pymc": "PyMC's own NUTS, our model",
     "bambi": "bambi, its default",
+    "brms": "brms, its default",
     "stan": "Stan, hand-written",
     "numpyro": "numpyro, hand-written",
 }
 _NEEDS = {"stan": "stan", "numpyro": "numpyro"}
+_SCRIPTS = {"stan": "stan_run.py", "numpyro": "numpyro_run.py", "brms": "brms_run.R"}
+# It takes up to a quarter of an hour: it is fitted in one round alone, compiled before.
+ONCE = ("brms",)
 # Tools that sample the project's own model.
 OUR_MODEL = ("ours", "pymc")
-# Bambi's formulas cannot say the same model.
-OTHER_DENSITY = ("bambi",)
+# Their formulas cannot say the same model.
+OTHER_DENSITY = ("bambi", "brms")
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,16 @@ class Fit:
 
 def missing(tool: str, settings: Settings) -> str:
     """Why a tool cannot be run here; blank where it can."""
-    if tool not in _NEEDS:
+    if tool == "brms":
+        command = ["Rscript", "-e", "library(brms)"]
+    elif tool in _NEEDS:
+        command = [settings.peers, "-c", f"import {_NEEDS[tool]}"]
+    else:
         return ""
-    found = subprocess.run(
-        [settings.peers, "-c", f"import {_NEEDS[tool]}"], capture_output=True, check=False
-    )
+    try:
+        found = subprocess.run(command, capture_output=True, check=False)
+    except FileNotFoundError:
+        return "not installed"
     return "" if found.returncode == 0 else "not installed"
 
 
@@ -108,12 +117,20 @@ def run(task: Task, tool: str, folder: Path, settings: Settings, *, repeat: int,
         "target_accept": task.own_target_accept if tool in OUR_MODEL else task.target_accept,
         "variables": [*task.compared, *task.other],
     }
-    (work / "job.json").write_text(json.dumps(job))
     shutil.copy(folder / f"{task.name}.npz", work / "data.npz")
-    began, wall, memory = _timed(_command(task, tool, job, settings), folder, cache)
+    command = _command(task, tool, job, settings)
+    if tool == "brms":
+        job |= {"numbers": _write_table(work)}
+    if tool in ONCE:
+        (work / "job.json").write_text(json.dumps(job | {"draws": 0}))
+        _timed(command, folder, cache)
+    (work / "job.json").write_text(json.dumps(job))
+    began, wall, memory = _timed(command, folder, cache)
     if tool == "ours":
         return _ours(task, folder, repeat, cold, began, wall, memory)
     facts = json.loads((work / "facts.json").read_text())
+    if tool == "brms":
+        _read_draws_of_r(work, settings)
     with np.load(work / "draws.npz") as held:
         draws = {name: held[name] for name in held.files}
     return Fit(
@@ -130,9 +147,9 @@ def run(task: Task, tool: str, folder: Path, settings: Settings, *, repeat: int,
 
 
 def _command(task: Task, tool: str, job: Mapping[str, Any], settings: Settings) -> Sequence[str]:
-    if tool in _NEEDS:
-        script = {"stan": "stan_run.py", "numpyro": "numpyro_run.py"}[tool]
-        return [settings.peers, str(PEERS / script), str(job["folder"])]
+    if tool in _SCRIPTS:
+        program = "Rscript" if tool == "brms" else settings.peers
+        return [program, str(PEERS / _SCRIPTS[tool]), str(job["folder"])]
     if tool != "ours":
         return [sys.executable, "-m", "benchmarks.children", tool, str(job["folder"])]
     sampler = ("draws", "tune", "chains", "seed", "target_accept")
@@ -142,6 +159,21 @@ def _command(task: Task, tool: str, job: Mapping[str, Any], settings: Settings) 
         *(sys.executable, "-m", "experiments", "fit", "--force"),
         *("--model", task.model, "--cube", CUBE, *words),
     ]
+
+
+def _write_table(work: Path) -> dict[str, float]:
+    """Write the data as a table, which R can read; the single numbers among them are returned."""
+    with np.load(work / "data.npz") as held:
+        data = {name: held[name] for name in held.files}
+    as_frame(data).to_csv(work / "data.csv", index=False)
+    return {name: float(value) for name, value in data.items() if not value.shape}
+
+
+def _read_draws_of_r(work: Path, settings: Settings) -> None:
+    """Make of R's draws what the other tools write."""
+    names = json.loads((work / "names.json").read_text())
+    found = np.fromfile(work / "draws.bin").reshape(len(names), settings.chains, settings.draws)
+    np.savez(work / "draws.npz", **dict(zip(names, found, strict=True)))
 
 
 def _timed(command: Sequence[str], folder: Path, cache: Path) -> tuple[float, float, float]:

@@ -240,3 +240,16 @@ TASKS = {
         ),
     )
 }
+
+
+def as_frame(data: Mapping[str, Any]) -> pd.DataFrame:
+    """The arrays of a task as one row for each cell, for tools that take a formula."""
+    size = len(data["y"])
+    columns = {name: v for name, v in data.items() if np.shape(v) == (size,)}
+    if "x" in data:
+        columns |= {f"x{k}": column for k, column in enumerate(data["x"].T)}
+    if "time" in data:
+        columns["time"] = data["time"][data["year"] - 1]
+    if "between" in data:
+        columns["between"] = data["between"][data["la"] - 1]
+    return pd.DataFrame(columns)
