@@ -142,7 +142,7 @@ calibrate: setup $(default_cube) ## simulation-based calibration: MODEL= [VARIAN
 aftermath-study: setup ## coverage of aftermath where judgements follow bad years: [N=50]; writes docs/decisions/
 	@$(PY) -m experiments.aftermath_study $(if $(N),--replicates '$(N)')
 
-bench: setup ## speed of fits beside other tools (about an hour); writes docs/benchmarks.md: [QUICK=1] [REPEATS=3] [PEERS=python that has pystan or numpyro; brms is found by Rscript]
+bench: setup ## speed of fits beside other tools (40 min, with brms over an hour); writes docs/benchmarks.md: [QUICK=1] [REPEATS=3] [PEERS=python that has pystan or numpyro; brms is found by Rscript]
 	@$(PY) -m benchmarks $(if $(QUICK),--quick) $(if $(REPEATS),--repeats $(REPEATS)) $(if $(PEERS),--peers '$(PEERS)')
 
 bench-scale: setup ## time and memory of fits against size; writes docs/benchmarks-scale.md: [QUICK=1] [LAS="150 600"] [OUTCOMES="1 2"]

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -137,7 +138,7 @@ def run(task: Task, tool: str, folder: Path, settings: Settings, *, repeat: int,
         task=task.name,
         tool=tool,
         repeat=repeat,
-        cold=cold,
+        cold=cold and tool not in ONCE,
         wall=wall,
         draws_at=sum(facts["seconds"].values()),
         peak_memory_mib=memory,
@@ -190,11 +191,21 @@ def _timed(command: Sequence[str], folder: Path, cache: Path) -> tuple[float, fl
     said = folder / "work" / "said.txt"
     began, start = time.time(), time.monotonic()
     with said.open("wb") as out:
+        # In a session of its own: R's workers are nobody's children, and can be told by it alone.
         process = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.STDOUT, env=environment, cwd=ROOT
+            command,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=ROOT,
+            start_new_session=True,
         )
         with _Memory(process.pid) as watch:
-            code = process.wait()
+            try:
+                code = process.wait()
+            except BaseException:
+                os.killpg(process.pid, signal.SIGTERM)
+                raise
     wall = time.monotonic() - start
     # A fit of ours that is not reportable ends with 3: how well it converged is judged here.
     if code not in (0, 3):
@@ -203,11 +214,11 @@ def _timed(command: Sequence[str], folder: Path, cache: Path) -> tuple[float, fl
 
 
 class _Memory:
-    """The ``most`` memory, MiB, that a process and its descendants were seen to hold."""
+    """The ``most`` memory, MiB, that all processes of a session were seen to hold."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, session: int) -> None:
         self.most = 0.0
-        self._process, self._done = psutil.Process(pid), threading.Event()
+        self._session, self._done = session, threading.Event()
         self._thread = threading.Thread(target=self._watch)
 
     def __enter__(self) -> Self:
@@ -220,9 +231,15 @@ class _Memory:
 
     def _watch(self) -> None:
         while not self._done.wait(0.5):
-            with suppress(psutil.Error):
-                family = [self._process, *self._process.children(recursive=True)]
-                self.most = max(self.most, sum(map(_held, family)))
+            family = [one for one in psutil.process_iter() if _session_of(one) == self._session]
+            self.most = max(self.most, sum(map(_held, family)))
+
+
+def _session_of(process: psutil.Process) -> int | None:
+    with suppress(OSError):
+        return os.getsid(process.pid)
+    # It ended meanwhile.
+    return None
 
 
 def _held(process: psutil.Process) -> float:

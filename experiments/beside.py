@@ -10,7 +10,7 @@ import multiprocessing
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -20,9 +20,9 @@ def beside[T](work: Callable[[], T], cores: int) -> Iterator[Callable[[], T]]:
     """Start ``work`` in a fork and give a function that waits for its result.
 
     With one core, on a system without forks, beside other threads (which a fork would leave in the
-    middle of what they do) or where the fork ends without a word, ``work`` is done here instead,
-    when its result is asked for. What it raises is raised there too. A fork whose result nobody
-    asked for is ended with the block.
+    middle of what they do) or where the fork cannot be made or ends without a word, ``work`` is
+    done here instead, when its result is asked for. What it raises is raised there too. A fork
+    whose result nobody asked for is ended with the block.
     """
     can_fork = "fork" in multiprocessing.get_all_start_methods()
     if cores < 2 or not can_fork or threading.active_count() > 1:
@@ -30,17 +30,25 @@ def beside[T](work: Callable[[], T], cores: int) -> Iterator[Callable[[], T]]:
         return
     context = multiprocessing.get_context("fork")
     receiving, sending = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(work, sending), daemon=True)
+    process = context.Process(target=_work, args=(work, sending, receiving), daemon=True)
     # What there is now is not looked through for rubbish while the fork works: it would take half a
     # second, and a copy of all that both share.
     gc.freeze()
-    process.start()
+    try:
+        process.start()
+    except OSError:
+        # No memory, or no more processes.
+        gc.unfreeze()
+        receiving.close()
+        sending.close()
+        yield work
+        return
     sending.close()
 
     def result() -> T:
         try:
             succeeded, found = receiving.recv()
-        except EOFError:
+        except (EOFError, OSError):
             return work()
         if not succeeded:
             raise found
@@ -56,11 +64,14 @@ def beside[T](work: Callable[[], T], cores: int) -> Iterator[Callable[[], T]]:
         gc.unfreeze()
 
 
-def _work(work: Callable[[], Any], sending: Connection) -> None:
+def _work(work: Callable[[], Any], sending: Connection, receiving: Connection) -> None:
+    # With this end open, a fork whose caller was killed would wait for a reader for ever.
+    receiving.close()
     # An interrupt is the caller's to answer; it ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         answer = (True, work())
     except Exception as error:
         answer = (False, error)
-    sending.send(answer)
+    with suppress(BrokenPipeError):
+        sending.send(answer)

@@ -78,8 +78,9 @@ def _in_threads(
 def _convergence(
     draws: np.ndarray, order: np.ndarray | None = None, ordered: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
-    """As `convergence`. ``order`` sorts the draws of each quantity, all chains in a row, and
-    ``ordered`` are they sorted, where the caller has them.
+    """As `convergence`. Where the caller has them, ``order`` is what sorts the draws of each
+    quantity, chains end to end, and ``ordered`` the draws sorted; an odd number of draws to a chain
+    is sorted anew.
     """
     count = draws.shape[0]
     with np.errstate(invalid="ignore"):

@@ -92,7 +92,8 @@ def fit(prepared: Prepared, command: str, *, cores: int | None = None, repeat: b
     command
         What repeats the run, for its provenance.
     cores
-        At most this many at once; all when left out. Draws do not depend on it.
+        At most this many chains at once, all when left out; with one, nothing is done beside. Draws
+        do not depend on it.
     repeat
         Whether a run whose id was stored meanwhile is kept beside the first, or dropped.
     """
@@ -221,8 +222,8 @@ def _write_run(prepared: Prepared, folder: Path, command: str, most_cores: int) 
                 "peak_memory_mib": round(provenance.peak_memory_mib()),
             },
         )
-    # A tree and its branches hold each other; cut, they let the draws go now, not when rubbish is
-    # next looked for, which takes half a second.
+    # Cut, as in `sampling.sample`, so that draws are let go now and not with the next look for
+    # rubbish, which takes half a second.
     tree.children = {}
 
 

@@ -94,7 +94,7 @@ def _import_nutpie() -> Any:
         try:
             import nutpie
         finally:
-            del sys.modules["arviz"]
+            sys.modules.pop("arviz", None)
     import nutpie
 
     return nutpie
@@ -180,9 +180,11 @@ def sample(
         raise
     finally:
         progress.close()
-    stats = tree["sample_stats"].to_dataset()
+    posterior, stats = tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()
+    # A tree and its branches hold each other, and with them all draws, until rubbish is looked for.
+    tree.children = {}
     kept = {old: new for old, new in STATISTICS.items() if old in stats}
-    return tree["posterior"].to_dataset(), stats[list(kept)].rename(kept)
+    return posterior, stats[list(kept)].rename(kept)
 
 
 def draw_prior(model: pm.Model, seed: int) -> tuple[xr.Dataset, xr.Dataset | None]:

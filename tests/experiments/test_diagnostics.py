@@ -96,6 +96,24 @@ def test_what_cannot_be_assessed_is_nan_and_spares_its_neighbours() -> None:
     assert all(found[name][4] == convergence(draws[4:])[name][0] for name in found)
 
 
+@pytest.mark.parametrize("draws", [100, 101, 300, 1001])
+def test_a_summary_s_convergence_is_that_of_the_draws(draws: int) -> None:
+    rng = np.random.default_rng(draws)
+    array = xr.DataArray(
+        autocorrelated(rng, 4, draws, 0.6)[None] + rng.normal(size=(5, 4, 1)),
+        dims=("year", "chain", "draw"),
+        coords={"year": range(2010, 2015)},
+    )
+    array[1] = 3.0
+    array[2, 0, 0] = np.nan
+    found = summarise({"rate": array}, [RATE])
+    for name, expected in convergence(array.to_numpy()).items():
+        if name in found:
+            np.testing.assert_array_equal(found[name], expected)
+    assert found["ess_bulk"].isna().tolist() == [False, True, True, False, False]
+    assert_as_arviz(array[3].to_numpy())
+
+
 def test_nothing_in_gives_nothing_out() -> None:
     assert {name: len(v) for name, v in convergence(np.empty((0, 4, 10))).items()} == dict.fromkeys(
         ("r_hat", "ess_bulk", "ess_tail", "mcse_mean"), 0

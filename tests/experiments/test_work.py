@@ -4,10 +4,12 @@ A count that grows is time that every fit loses. Where more work is wanted, the 
 raised with the change that wants it.
 """
 
+import gc
 import json
 import logging
 import subprocess
 import sys
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ from pytensor.compile.maker import FunctionMaker
 
 from data_prep.schema import save_cube
 from data_prep.simulated import SimulationOptions, build_simulated
-from experiments import store
+from experiments import sampling, store
 from experiments.config import load_experiment
 from experiments.fit import fit, prepare
 from experiments.runtime import ROOT
@@ -36,6 +38,22 @@ class Worked:
 
     counts: Counter[str]
     run: Path
+
+
+def draws_followed(patch: pytest.MonkeyPatch) -> list[weakref.ref[Any]]:
+    """What a fit samples, held by nobody here, with no look for rubbish until one is allowed."""
+    followed: list[weakref.ref[Any]] = []
+    sample = sampling.sample
+
+    def followed_sample(*arguments: Any, **options: Any) -> Any:
+        posterior, statistics = sample(*arguments, **options)
+        followed.extend(weakref.ref(array.values) for array in posterior.values())
+        return posterior, statistics
+
+    patch.setattr(sampling, "sample", followed_sample)
+    gc.collect()
+    gc.disable()
+    return followed
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +82,11 @@ def worked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worked]:
         count(patch, CFunc, "compile", "native functions")
         count(patch, pages, "embed", "pictures")
         count(patch, Figure, "draw", "figures drawn")
+        drawn = draws_followed(patch)
         run = fit(prepare(load_experiment("national_trend", None, SMALLEST_FIT, "small")), "a test")
+        counts["arrays of draws"] = len(drawn)
+        counts["arrays of draws held after the fit"] = sum(array() is not None for array in drawn)
+        gc.enable()
         render_run(run)
         yield Worked(counts, run)
     root.handlers, root.level = kept, level
@@ -80,6 +102,11 @@ def test_no_function_is_compiled_twice(worked: Worked) -> None:
     assert worked.counts["functions"] <= 8
     # Those that the sampler calls: log density, and draws.
     assert worked.counts["native functions"] <= 2
+
+
+def test_a_fit_lets_its_draws_go_by_itself(worked: Worked) -> None:
+    assert worked.counts["arrays of draws"] > 5
+    assert worked.counts["arrays of draws held after the fit"] == 0
 
 
 def test_gradients_stay_within_a_band(worked: Worked) -> None:
