@@ -58,8 +58,6 @@ def run_bench(
     for repeat in range(repeats):
         for name in tasks:
             for tool in (tool for tool in tools if tool not in absent):
-                if tool in running.ONCE and repeat != min(1, repeats - 1):
-                    continue
                 log.info("round %d of %d: %s by %s ...", repeat + 1, repeats, name, tool)
                 try:
                     fit = running.run(

@@ -35,7 +35,7 @@ nearest that their formulas can say (years as independent effects), with priors 
 horseshoe with ours. Peers written by hand get the usual parameterisation that samples best, not
 ours (docs/decisions/parameterisation.md). Rounds take the tools in turn, each fit in a process of
 its own. The first round starts with no compiled code (cold), later rounds find what the first
-compiled (warm). brms takes long: it is fitted once, compiled before.
+compiled (warm).
 
 *To draws* is the time from the start of the process to the last draw, *all* the time to its end:
 ours then also holds log likelihood, diagnostics, leave-one-out criticism, ranks and the report. ESS

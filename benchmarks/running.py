@@ -35,8 +35,6 @@ LABELS = {
 }
 _NEEDS = {"stan": "stan", "numpyro": "numpyro"}
 _SCRIPTS = {"stan": "stan_run.py", "numpyro": "numpyro_run.py", "brms": "brms_run.R"}
-# It takes up to a quarter of an hour: it is fitted in one round alone, compiled before.
-ONCE = ("brms",)
 # Tools that sample the project's own model.
 OUR_MODEL = ("ours", "pymc")
 # Their formulas cannot say the same model.
@@ -122,9 +120,6 @@ def run(task: Task, tool: str, folder: Path, settings: Settings, *, repeat: int,
     command = _command(task, tool, job, settings)
     if tool == "brms":
         job |= {"numbers": _write_table(work)}
-    if tool in ONCE:
-        (work / "job.json").write_text(json.dumps(job | {"draws": 0}))
-        _timed(command, folder, cache)
     (work / "job.json").write_text(json.dumps(job))
     began, wall, memory = _timed(command, folder, cache)
     if tool == "ours":
@@ -138,7 +133,7 @@ def run(task: Task, tool: str, folder: Path, settings: Settings, *, repeat: int,
         task=task.name,
         tool=tool,
         repeat=repeat,
-        cold=cold and tool not in ONCE,
+        cold=cold,
         wall=wall,
         draws_at=sum(facts["seconds"].values()),
         peak_memory_mib=memory,

@@ -1,8 +1,7 @@
 # brms with the formulas that bambi gets: Rscript brms_run.R FOLDER. Knows nothing of the project.
 #
 # FOLDER holds job.json and data.csv; facts.json, names.json and draws.bin are written there: double
-# numbers, draws first, then chains, then quantities. Compiled code is kept in $XDG_CACHE_HOME. With
-# no draws asked for, it compiles and ends.
+# numbers, draws first, then chains, then quantities. Compiled code is kept in $XDG_CACHE_HOME.
 
 start <- proc.time()[["elapsed"]]
 suppressPackageStartupMessages(library(brms))
@@ -51,7 +50,6 @@ if (file.exists(kept)) {
   saveRDS(compiled, kept)
 }
 seconds$compile <- proc.time()[["elapsed"]] - began
-if (job$draws == 0) quit(save = "no")
 
 began <- proc.time()[["elapsed"]]
 fit <- update(

@@ -133,9 +133,7 @@ def test_brms_is_fitted_and_shown(tmp_path: Path) -> None:
     assert main([*words, "--out", str(tmp_path)]) == 0
     fits = pd.read_csv(tmp_path / "benchmarks" / "fits.csv").set_index("tool")
     assert fits.loc["brms", "least_ess"] > 0
-    # Compiled before, in a process that is not timed.
-    assert not fits.loc["brms", "cold"]
-    assert fits.loc["brms", "compile"] < 5
+    assert fits.loc["brms", "compile"] > 5
     assert "brms, its default" in (tmp_path / "benchmarks.md").read_text()
 
 
