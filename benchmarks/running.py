@@ -33,8 +33,12 @@ LABELS = {
     "stan": "Stan, hand-written",
     "numpyro": "numpyro, hand-written",
 }
-_NEEDS = {"stan": "stan", "numpyro": "numpyro"}
-_SCRIPTS = {"stan": "stan_run.py", "numpyro": "numpyro_run.py", "brms": "brms_run.R"}
+# Scripts of tools that the project does not depend on, and what fails where one is not installed.
+_SCRIPTS = {
+    "brms": ("brms_run.R", "library(brms)"),
+    "stan": ("stan_run.py", "import stan"),
+    "numpyro": ("numpyro_run.py", "import numpyro"),
+}
 # Tools that sample the project's own model.
 OUR_MODEL = ("ours", "pymc")
 # Their formulas cannot say the same model.
@@ -76,14 +80,12 @@ class Fit:
 
 def missing(tool: str, settings: Settings) -> str:
     """Why a tool cannot be run here; blank where it can."""
-    if tool == "brms":
-        command = ["Rscript", "-e", "library(brms)"]
-    elif tool in _NEEDS:
-        command = [settings.peers, "-c", f"import {_NEEDS[tool]}"]
-    else:
+    if tool not in _SCRIPTS:
         return ""
+    script, line = _SCRIPTS[tool]
+    words = [_program(script, settings), "-e" if script.endswith(".R") else "-c", line]
     try:
-        found = subprocess.run(command, capture_output=True, check=False)
+        found = subprocess.run(words, capture_output=True, check=False)
     except FileNotFoundError:
         return "not installed"
     return "" if found.returncode == 0 else "not installed"
@@ -142,10 +144,14 @@ def run(task: Task, tool: str, folder: Path, settings: Settings, *, repeat: int,
     )
 
 
+def _program(script: str, settings: Settings) -> str:
+    return "Rscript" if script.endswith(".R") else settings.peers
+
+
 def _command(task: Task, tool: str, job: Mapping[str, Any], settings: Settings) -> Sequence[str]:
     if tool in _SCRIPTS:
-        program = "Rscript" if tool == "brms" else settings.peers
-        return [program, str(PEERS / _SCRIPTS[tool]), str(job["folder"])]
+        script, _ = _SCRIPTS[tool]
+        return [_program(script, settings), str(PEERS / script), str(job["folder"])]
     if tool != "ours":
         return [sys.executable, "-m", "benchmarks.children", tool, str(job["folder"])]
     sampler = ("draws", "tune", "chains", "seed", "target_accept")

@@ -41,6 +41,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     code = main()
-    # On its way out Python looks through all that it holds for rubbish: a second after a fit.
+    # On its way out Python looks through all that it holds for rubbish, which takes up to a second.
     gc.freeze()
     sys.exit(code)

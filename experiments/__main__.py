@@ -382,6 +382,7 @@ def _place(value: object) -> str:
 
 if __name__ == "__main__":
     code = main()
-    # On its way out Python looks through all that it holds for rubbish: a second after a fit.
+    # On its way out Python looks through all that it holds for rubbish: a second and more after
+    # a fit.
     gc.freeze()
     sys.exit(code)

@@ -28,6 +28,7 @@ from experiments.config import load_experiment
 from experiments.diagnostics import DIAGNOSTIC_COLUMNS, SUMMARY_COLUMNS
 from experiments.runtime import ROOT
 from tests.factories import SMALLEST_FIT
+from tests.processes import printed_by
 
 LAS, YEARS = 12, list(range(2010, 2015))
 FILES = {
@@ -432,12 +433,10 @@ def test_listing_and_help_import_nothing_heavy(words: list[str]) -> None:
         "heavy = {'pymc', 'pytensor', 'nutpie', 'arviz', 'matplotlib', 'xarray', 'numba'}\n"
         "print('HEAVY', sorted(heavy & set(sys.modules)))"
     )
-    said = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert said.stdout.splitlines()[-1] == "HEAVY []"
+    said = printed_by(code)
+    assert said[-1] == "HEAVY []"
     if words == ["list"]:
-        assert "national_trend" in said.stdout
+        assert "national_trend" in "\n".join(said)
 
 
 def test_an_interrupt_while_sampling_ends_soon_and_keeps_nothing(results: Path) -> None:

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -26,11 +24,11 @@ from experiments.runs import (
     select_runs,
     stale_reasons,
 )
-from experiments.runtime import ROOT
 from experiments.schedule import Outcome, record_failure
 from models import load_model
 from reports import pages
 from tests.factories import edit_json, make_run
+from tests.processes import printed_by
 
 OLD_RUN = Path(__file__).parent / "stored_runs" / "older"
 
@@ -320,7 +318,4 @@ def test_store_commands_import_nothing_heavy_until_they_run() -> None:
         "heavy = {'pymc', 'matplotlib', 'xarray', 'numba', 'netCDF4', 'distributed'}\n"
         "print('HEAVY', sorted(heavy & set(sys.modules)))"
     )
-    said = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert said.stdout.splitlines()[-1] == "HEAVY []"
+    assert printed_by(code)[-1] == "HEAVY []"

@@ -7,8 +7,6 @@ raised with the change that wants it.
 import gc
 import json
 import logging
-import subprocess
-import sys
 import weakref
 from collections import Counter
 from collections.abc import Iterator
@@ -26,10 +24,10 @@ from data_prep.simulated import SimulationOptions, build_simulated
 from experiments import sampling, store
 from experiments.config import load_experiment
 from experiments.fit import fit, prepare
-from experiments.runtime import ROOT
 from reports import pages
 from reports.run_report import render_run
 from tests.factories import SMALLEST_FIT
+from tests.processes import printed_by
 
 
 @dataclass
@@ -41,7 +39,7 @@ class Worked:
 
 
 def draws_followed(patch: pytest.MonkeyPatch) -> list[weakref.ref[Any]]:
-    """What a fit samples, held by nobody here, with no look for rubbish until one is allowed."""
+    """What a fit samples from here on, held by nobody here."""
     followed: list[weakref.ref[Any]] = []
     sample = sampling.sample
 
@@ -51,8 +49,6 @@ def draws_followed(patch: pytest.MonkeyPatch) -> list[weakref.ref[Any]]:
         return posterior, statistics
 
     patch.setattr(sampling, "sample", followed_sample)
-    gc.collect()
-    gc.disable()
     return followed
 
 
@@ -83,10 +79,15 @@ def worked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worked]:
         count(patch, pages, "embed", "pictures")
         count(patch, Figure, "draw", "figures drawn")
         drawn = draws_followed(patch)
-        run = fit(prepare(load_experiment("national_trend", None, SMALLEST_FIT, "small")), "a test")
-        counts["arrays of draws"] = len(drawn)
-        counts["arrays of draws held after the fit"] = sum(array() is not None for array in drawn)
-        gc.enable()
+        prepared = prepare(load_experiment("national_trend", None, SMALLEST_FIT, "small"))
+        # No look for rubbish, which would let go what the fit holds on to.
+        gc.disable()
+        try:
+            run = fit(prepared, "a test")
+            held = sum(array() is not None for array in drawn)
+        finally:
+            gc.enable()
+        counts |= {"arrays of draws": len(drawn), "arrays of draws held after the fit": held}
         render_run(run)
         yield Worked(counts, run)
     root.handlers, root.level = kept, level
@@ -123,10 +124,7 @@ def test_help_needs_no_library() -> None:
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
         "print(len(sys.modules), 'numpy' in sys.modules)"
     )
-    said = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    modules, numpy = said.stdout.split()[-2:]
+    modules, numpy = printed_by(code)[-1].split()
     # 123 on Python 3.13, nearly all of the standard library.
     assert (int(modules) < 180, numpy) == (True, "False")
 
@@ -142,7 +140,4 @@ def test_sampling_leaves_plotting_to_the_report() -> None:
         "print('PLOTTING', draws['x'].shape, sorted(plotting & set(sys.modules)))\n"
         "import arviz\nprint('WHOLE', arviz.__name__, hasattr(arviz, 'plot_trace'))"
     )
-    said = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert said.stdout.splitlines()[-2:] == ["PLOTTING (2, 100) []", "WHOLE arviz True"]
+    assert printed_by(code)[-2:] == ["PLOTTING (2, 100) []", "WHOLE arviz True"]

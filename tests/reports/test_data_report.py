@@ -6,8 +6,6 @@ import html as html_module
 import itertools
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from data_prep.simulated.options import SimulationOptions
 from reports import data_tables, pages
 from reports.cube_file import CubeFile, Regime, _regimes
 from reports.data_report import SECTIONS, render_data_report
+from tests.processes import printed_by
 from tests.reports.cubes import FINDINGS, FORMULA, HOSTILE, MISPRINTS, make_tree, write_cube
 from tests.reports.page import Page, addresses, content_of, pictures
 
@@ -457,5 +456,4 @@ def test_the_report_imports_neither_data_nor_models() -> None:
         "print([m for m in ('pymc', 'models', 'data_prep', 'xarray', 'matplotlib.pyplot') "
         "if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert printed_by(code) == ["[]"]

@@ -6,8 +6,6 @@ import html as html_module
 import itertools
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -23,6 +21,7 @@ from reports.run_folder import Run
 from reports.run_report import SECTIONS, render_run
 from reports.tables import advisory, judge, total_rows
 from tests.factories import edit_json, make_run, without_groups
+from tests.processes import printed_by
 from tests.reports.page import Page, addresses, content_of, pictures
 
 Render = Callable[[Path], str]
@@ -395,8 +394,7 @@ def test_reports_import_no_model() -> None:
         "print([m for m in ('pymc', 'models', 'data_prep', 'arviz', 'matplotlib.pyplot') "
         "if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert printed_by(code) == ["[]"]
 
 
 def test_figures_name_the_estimands_that_they_draw(report: str, complete_run: Path) -> None:
